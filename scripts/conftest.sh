@@ -1,0 +1,26 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# conftest.sh KERNEL-SOURCE: writes the HAVE_ definitions that src/compat.h
+# asks for. Kernels are asked for what they have, never for their version,
+# because distributions move changes between versions.
+set -eu
+
+srctree=$1
+
+# have NAME PATTERN FILE: define NAME if FILE of the kernel has PATTERN
+have()
+{
+	if grep -Eq "$2" "$srctree/$3"; then
+		echo "#define $1 1"
+	else
+		echo "/* $1: no */"
+	fi
+}
+
+echo '/* SPDX-License-Identifier: GPL-2.0-only */'
+echo '/* Written by scripts/conftest.sh */'
+
+# 6.6, 1af5a8109904
+have HAVE_ARCH_INVALIDATE_SECONDARY_TLBS \
+	'\(\*arch_invalidate_secondary_tlbs\)' include/linux/mmu_notifier.h
