@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# For people; what is built is in Kbuild. `make help` lists the targets.
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+KERNEL ?= 6.1
+VERSION := $(shell sed -n 's/^\#define VTDP_VERSION[[:space:]]*"\(.*\)"/\1/p' src/main.c)
+DKMS_FILES := Kbuild Makefile dkms.conf include src scripts/conftest.sh
+DKMS_DIR = /usr/src/vtdpasid-$(VERSION)
+
+all: module
+
+help:
+	@echo 'On a machine with kernel headers:'
+	@echo '  module        build vtdpasid.ko for KDIR ($(KDIR))'
+	@echo '  install       install it for that kernel'
+	@echo '  dkms-install  install it for all kernels, by dkms'
+	@echo '  clean         remove what was built here; distclean: build/ as well'
+	@echo 'In a virtual machine that is set up by itself, KERNEL=$(KERNEL):'
+	@echo '  demo          what the module is for, in two minutes'
+	@echo '  check         all tests that fit into ten minutes'
+
+module:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+install: module
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install
+	depmod -a
+
+dkms-install:
+	@command -v dkms >/dev/null || { echo 'dkms is missing: apt-get install dkms' >&2; exit 1; }
+	install -d $(DKMS_DIR)
+	cp -r --parents $(DKMS_FILES) $(DKMS_DIR)
+	dkms install -m vtdpasid -v $(VERSION)
+
+check:
+	tests/check.sh --kernel $(KERNEL)
+
+demo:
+	tests/demo/run-demo.sh --kernel $(KERNEL)
+
+clean:
+	rm -rf generated .tmp_versions
+	find . -path ./build -prune -o \( -name '*.o' -o -name '*.ko' -o -name '*.mod' \
+		-o -name '*.mod.c' -o -name '.*.cmd' -o -name modules.order \
+		-o -name Module.symvers \) -type f -exec rm -f {} +
+
+distclean: clean
+	rm -rf build
+
+.PHONY: all help module install dkms-install check demo clean distclean

@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /dev/vtdpasid: checks and copies what ioctls bring, and passes it on.
+ */
+#include <linux/capability.h>
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/uaccess.h>
+
+#include "vtdpasid.h"
+
+/* ---- one function for each ioctl; the argument is checked and private ----- */
+
+static int ioctl_get_info(struct vtdp_client *client, void *data)
+{
+	struct vtdpasid_get_info *arg = data;
+
+	if (mutex_lock_interruptible(&vtdp_lock))
+		return -EINTR;
+	arg->out_units = vtdp_nr_units;
+	arg->out_pasid_table = vtdp_table_layout;
+	arg->out_pasid_max = vtdp_pasid_limit();
+	arg->out_pasid_first = vtdp_pasid_first();
+	mutex_unlock(&vtdp_lock);
+	return 0;
+}
+
+static void unit_info(struct vtdp_unit *unit, struct vtdpasid_unit_info *arg)
+{
+	arg->out_state = unit->state;
+	arg->out_reg_base = unit->drhd->base;
+	arg->out_cap = unit->cap;
+	arg->out_ecap = unit->ecap;
+	arg->out_gsts = vtdp_read32(unit, VTD_GSTS);
+	arg->out_segment = unit->drhd->segment;
+	arg->out_devices = unit->nr_devices;
+	arg->out_faults = atomic64_read(&unit->faults);
+	spin_lock(&unit->qi.lock);
+	arg->out_doorbells = unit->qi.doorbells;
+	arg->out_descriptors = unit->qi.descriptors;
+	spin_unlock(&unit->qi.lock);
+}
+
+static int ioctl_unit_info(struct vtdp_client *client, void *data)
+{
+	struct vtdpasid_unit_info *arg = data;
+	struct vtdp_unit *unit;
+
+	if (mutex_lock_interruptible(&vtdp_lock))
+		return -EINTR;
+	unit = vtdp_unit_by_index(arg->unit);
+	if (unit)
+		unit_info(unit, arg);
+	mutex_unlock(&vtdp_lock);
+	return unit ? 0 : -ENOENT;
+}
+
+static int ioctl_takeover(struct vtdp_client *client, void *data)
+{
+	struct vtdpasid_takeover *arg = data;
+	struct vtdp_unit *unit;
+	int err = -ENOENT;
+
+	arg->out_check = VTDPASID_CHECK_NONE;
+	if (mutex_lock_interruptible(&vtdp_lock))
+		return -EINTR;
+	unit = vtdp_unit_by_index(arg->unit);
+	if (unit)
+		err = vtdp_unit_takeover(unit, &arg->out_check);
+	mutex_unlock(&vtdp_lock);
+	return err;
+}
+
+static int ioctl_handback(struct vtdp_client *client, void *data)
+{
+	struct vtdpasid_handback *arg = data;
+	struct vtdp_unit *unit;
+	int err = -ENOENT;
+
+	if (arg->reserved)
+		return -EINVAL;
+	if (mutex_lock_interruptible(&vtdp_lock))
+		return -EINTR;
+	unit = vtdp_unit_by_index(arg->unit);
+	if (unit)
+		err = vtdp_unit_handback(unit);
+	mutex_unlock(&vtdp_lock);
+	return err;
+}
+
+static int ioctl_attach(struct vtdp_client *client, void *data)
+{
+	struct vtdpasid_attach *arg = data;
+
+	if (arg->reserved)
+		return -EINVAL;
+	if (arg->flags & VTDPASID_ATTACH_PRI && !(arg->flags & VTDPASID_ATTACH_ATS))
+		return -EINVAL;
+	if (arg->flags & VTDPASID_ATTACH_ATS && !capable(CAP_SYS_RAWIO))
+		return -EPERM;
+	return vtdp_device_attach(client, arg);
+}
+
+static int ioctl_detach(struct vtdp_client *client, void *data)
+{
+	struct vtdpasid_detach *arg = data;
+
+	if (arg->reserved)
+		return -EINVAL;
+	return vtdp_device_detach_id(client, arg->device);
+}
+
+static void device_info(struct vtdp_device *device,
+			struct vtdpasid_device_info *arg)
+{
+	arg->out_state = vtdp_device_state(device);
+	arg->out_segment = device->unit->drhd->segment;
+	arg->out_rid = device->rid;
+	arg->out_unit = device->unit->index;
+	arg->out_pasid_max = device->pasid_max;
+	arg->out_bindings = device->nr_bindings;
+	arg->out_dir_entries = 1u << (device->table.pdts + 7);
+	arg->out_leaves = vtdp_table_leaves(&device->table);
+	arg->out_faults = atomic64_read(&device->faults);
+}
+
+static int ioctl_device_info(struct vtdp_client *client, void *data)
+{
+	struct vtdpasid_device_info *arg = data;
+	struct vtdp_device *device;
+
+	if (mutex_lock_interruptible(&vtdp_lock))
+		return -EINTR;
+	device = xa_load(&client->devices, arg->device);
+	if (device)
+		device_info(device, arg);
+	mutex_unlock(&vtdp_lock);
+	return device ? 0 : -ENOENT;
+}
+
+static int ioctl_pasid_alloc(struct vtdp_client *client, void *data)
+{
+	struct vtdpasid_pasid_alloc *arg = data;
+
+	if (arg->reserved)
+		return -EINVAL;
+	return vtdp_client_pasid_alloc(client, arg);
+}
+
+static int ioctl_pasid_free(struct vtdp_client *client, void *data)
+{
+	struct vtdpasid_pasid_free *arg = data;
+
+	if (arg->reserved)
+		return -EINVAL;
+	return vtdp_client_pasid_free(client, arg->pasid);
+}
+
+static int ioctl_bind(struct vtdp_client *client, void *data)
+{
+	return vtdp_client_bind(client, data);
+}
+
+static int ioctl_unbind(struct vtdp_client *client, void *data)
+{
+	struct vtdpasid_unbind *arg = data;
+
+	if (arg->reserved)
+		return -EINVAL;
+	return vtdp_client_unbind(client, arg->binding);
+}
+
+static int ioctl_sync(struct vtdp_client *client, void *data)
+{
+	struct vtdpasid_sync *arg = data;
+
+	return vtdp_client_sync(client, arg->addr, arg->length);
+}
+
+static int ioctl_walk(struct vtdp_client *client, void *data)
+{
+	return vtdp_walk(data);
+}
+
+/* ---- dispatch ------------------------------------------------------------ */
+
+union ioctl_arg {
+	struct vtdpasid_get_info get_info;
+	struct vtdpasid_unit_info unit_info;
+	struct vtdpasid_takeover takeover;
+	struct vtdpasid_handback handback;
+	struct vtdpasid_attach attach;
+	struct vtdpasid_detach detach;
+	struct vtdpasid_device_info device_info;
+	struct vtdpasid_pasid_alloc pasid_alloc;
+	struct vtdpasid_pasid_free pasid_free;
+	struct vtdpasid_bind bind;
+	struct vtdpasid_unbind unbind;
+	struct vtdpasid_sync sync;
+	struct vtdpasid_walk walk;
+};
+
+/* What every argument begins with. */
+struct ioctl_head {
+	u32 size;
+	u32 flags;
+};
+
+/**
+ * struct ioctl_op - an ioctl
+ * @cmd: its number
+ * @size: of the argument, as the module knows it
+ * @min_size: of the argument's first version
+ * @out: where what is given out begins; the caller's bytes there are ignored
+ * @flags: known ones
+ * @admin: needs CAP_SYS_ADMIN
+ * @reply_on_error: the argument is copied back in any case
+ * @execute: does it
+ */
+struct ioctl_op {
+	unsigned int cmd;
+	unsigned int size;
+	unsigned int min_size;
+	unsigned int out;
+	u32 flags;
+	bool admin;
+	bool reply_on_error;
+	int (*execute)(struct vtdp_client *client, void *data);
+};
+
+#define IOCTL_OP(_name, _NAME, _last, _out, ...)			\
+	[VTDPASID_CMD_##_NAME - VTDPASID_CMD_GET_INFO] = {		\
+		.cmd = VTDPASID_##_NAME,				\
+		.size = sizeof(struct vtdpasid_##_name),		\
+		.min_size = offsetofend(struct vtdpasid_##_name, _last),\
+		.out = offsetof(struct vtdpasid_##_name, _out),		\
+		.execute = ioctl_##_name,				\
+		__VA_ARGS__						\
+	}
+
+/* Those that give nothing out end where they begin. */
+#define IOCTL_OP_IN(_name, _NAME, _last, ...)				\
+	[VTDPASID_CMD_##_NAME - VTDPASID_CMD_GET_INFO] = {		\
+		.cmd = VTDPASID_##_NAME,				\
+		.size = sizeof(struct vtdpasid_##_name),		\
+		.min_size = offsetofend(struct vtdpasid_##_name, _last),\
+		.out = sizeof(struct vtdpasid_##_name),			\
+		.execute = ioctl_##_name,				\
+		__VA_ARGS__						\
+	}
+
+static const struct ioctl_op ioctl_ops[] = {
+	IOCTL_OP(get_info, GET_INFO, out_pasid_first, out_units),
+	IOCTL_OP(unit_info, UNIT_INFO, out_overflows, out_state,
+		 .admin = true),
+	IOCTL_OP(takeover, TAKEOVER, out_check, out_check,
+		 .admin = true, .reply_on_error = true),
+	IOCTL_OP_IN(handback, HANDBACK, reserved, .admin = true),
+	IOCTL_OP(attach, ATTACH, out_state, out_device, .admin = true,
+		 .flags = VTDPASID_ATTACH_ATS | VTDPASID_ATTACH_PRI),
+	IOCTL_OP_IN(detach, DETACH, reserved, .admin = true),
+	IOCTL_OP(device_info, DEVICE_INFO, out_requests_failed, out_state),
+	IOCTL_OP(pasid_alloc, PASID_ALLOC, reserved, out_pasid,
+		 .flags = VTDPASID_PASID_RESERVE),
+	IOCTL_OP_IN(pasid_free, PASID_FREE, reserved),
+	IOCTL_OP(bind, BIND, out_pasid, out_binding,
+		 .flags = VTDPASID_BIND_NO_PASID),
+	IOCTL_OP_IN(unbind, UNBIND, reserved),
+	IOCTL_OP_IN(sync, SYNC, length),
+	IOCTL_OP(walk, WALK, out_fs, out_valid, .admin = true,
+		 .flags = VTDPASID_WALK_NEXT),
+};
+
+/* Bring the argument in. What is given out starts from zero. */
+static int ioctl_copy_in(const struct ioctl_op *op, union ioctl_arg *arg,
+			 void __user *user, u32 *size)
+{
+	struct ioctl_head *head = (struct ioctl_head *)arg;
+	int err;
+
+	if (get_user(*size, (u32 __user *)user))
+		return -EFAULT;
+	if (*size < op->min_size)
+		return -EINVAL;
+	/* Nobody's first try needs more; the tail is read byte by byte. */
+	if (*size > PAGE_SIZE)
+		return -E2BIG;
+	memset(arg, 0, sizeof(*arg));
+	err = copy_struct_from_user(arg, op->size, user, *size);
+	if (err)
+		return err;
+	if (head->flags & ~op->flags)
+		return -EOPNOTSUPP;
+	return 0;
+}
+
+static long chardev_ioctl(struct file *file, unsigned int cmd, unsigned long data)
+{
+	unsigned int nr = _IOC_NR(cmd) - VTDPASID_CMD_GET_INFO;
+	void __user *user = (void __user *)data;
+	const struct ioctl_op *op;
+	union ioctl_arg arg;
+	u32 size;
+	int err;
+
+	if (nr >= ARRAY_SIZE(ioctl_ops) || ioctl_ops[nr].cmd != cmd)
+		return -ENOTTY;
+	op = &ioctl_ops[nr];
+	err = ioctl_copy_in(op, &arg, user, &size);
+	if (err)
+		return err;
+	if (op->admin && !capable(CAP_SYS_ADMIN))
+		return -EPERM;
+
+	err = op->execute(file->private_data, &arg);
+	if ((!err || op->reply_on_error) && op->out < op->size &&
+	    copy_to_user(user, &arg, min(size, op->size)))
+		return -EFAULT;
+	return err;
+}
+
+/* ---- the file ------------------------------------------------------------ */
+
+static int chardev_open(struct inode *inode, struct file *file)
+{
+	file->private_data = vtdp_client_open();
+	return file->private_data ? nonseekable_open(inode, file) : -ENOMEM;
+}
+
+static int chardev_release(struct inode *inode, struct file *file)
+{
+	vtdp_client_close(file->private_data);
+	return 0;
+}
+
+static ssize_t chardev_read(struct file *file, char __user *buf, size_t count,
+			    loff_t *pos)
+{
+	struct vtdp_client *client = file->private_data;
+
+	return vtdp_events_read(&client->events, buf, count,
+				file->f_flags & O_NONBLOCK);
+}
+
+static __poll_t chardev_poll(struct file *file, poll_table *wait)
+{
+	struct vtdp_client *client = file->private_data;
+
+	return vtdp_events_poll(&client->events, file, wait);
+}
+
+static const struct file_operations chardev_fops = {
+	.owner = THIS_MODULE,
+	.open = chardev_open,
+	.release = chardev_release,
+	.read = chardev_read,
+	.poll = chardev_poll,
+	.unlocked_ioctl = chardev_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+};
+
+static struct miscdevice chardev = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = KBUILD_MODNAME,
+	.fops = &chardev_fops,
+	.mode = 0600,
+};
+
+int vtdp_chardev_init(void)
+{
+	return misc_register(&chardev);
+}
+
+void vtdp_chardev_exit(void)
+{
+	misc_deregister(&chardev);
+}

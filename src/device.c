@@ -1,0 +1,444 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Attach and detach: a PCI function gets a PASID table of its own, and gives it
+ * up. Also: what is done when a function is lost, or has to be cut off.
+ */
+#include <linux/pci.h>
+#include <linux/pci-ats.h>
+#include <linux/slab.h>
+
+#include <asm/cpufeature.h>
+
+#include "vtdpasid.h"
+
+/* PASID tables that all functions share, with pasid_table=system. */
+static struct vtdp_pool system_pool = {
+	.leaves = XARRAY_INIT(system_pool.leaves, 0),
+	.tables = LIST_HEAD_INIT(system_pool.tables),
+};
+
+static struct vtdp_pool *device_pool(struct vtdp_unit *unit)
+{
+	switch (vtdp_table_layout) {
+	case VTDPASID_TABLE_UNIT:
+		return &unit->pool;
+	case VTDPASID_TABLE_SYSTEM:
+		return &system_pool;
+	}
+	return NULL;
+}
+
+/* The attached function with a requester id, or NULL. Under vtdp_lock. */
+struct vtdp_device *vtdp_device_by_rid(struct vtdp_unit *unit, u16 rid)
+{
+	struct vtdp_device *device;
+
+	lockdep_assert_held(&vtdp_lock);
+	list_for_each_entry(device, &unit->devices, node)
+		if (device->rid == rid)
+			return device;
+	return NULL;
+}
+
+/* VTDPASID_DEVICE_* of a device. Under vtdp_lock. */
+u32 vtdp_device_state(const struct vtdp_device *device)
+{
+	u32 state = 0;
+
+	lockdep_assert_held(&vtdp_lock);
+	if (device->claimed)
+		state |= VTDPASID_DEVICE_CLAIMED;
+	if (device->pasid_on)
+		state |= VTDPASID_DEVICE_PASID;
+	if (device->ats_on)
+		state |= VTDPASID_DEVICE_ATS;
+	if (READ_ONCE(device->stopped))
+		state |= VTDPASID_DEVICE_STOPPED;
+	if (!device->acs)
+		state |= VTDPASID_DEVICE_NO_ACS;
+	return state;
+}
+
+/* ---- containment --------------------------------------------------------- */
+
+/**
+ * vtdp_device_stop() - cut a function off from the bus
+ * @device: the function
+ *
+ * By clearing Bus Master Enable, which needs no cooperation of the IOMMU. There
+ * is no way back but detach.
+ *
+ * Context: atomic; under unit->devices_lock.
+ */
+void vtdp_device_stop(struct vtdp_device *device)
+{
+	u16 command;
+
+	lockdep_assert_held(&device->unit->devices_lock);
+	if (device->stopped)
+		return;
+	WRITE_ONCE(device->stopped, true);
+	/* Nothing is owed to its device TLB any more, and no answer expected. */
+	WRITE_ONCE(device->ats_on, false);
+	pci_read_config_word(device->pdev, PCI_COMMAND, &command);
+	pci_write_config_word(device->pdev, PCI_COMMAND,
+			      command & ~PCI_COMMAND_MASTER);
+	pci_err(device->pdev, "cut off from the bus: its bus mastering is off until it is attached again\n");
+}
+
+/* Cut off the attached function with that requester id, if there is one. */
+void vtdp_device_stop_rid(struct vtdp_unit *unit, u16 rid)
+{
+	struct vtdp_device *device;
+
+	spin_lock(&unit->devices_lock);
+	list_for_each_entry(device, &unit->devices, node)
+		if (device->rid == rid)
+			vtdp_device_stop(device);
+	spin_unlock(&unit->devices_lock);
+}
+
+/* Is nobody with that requester id attached any more, or it was cut off? */
+bool vtdp_device_stopped_rid(struct vtdp_unit *unit, u16 rid)
+{
+	struct vtdp_device *device;
+	bool stopped = true;
+
+	spin_lock(&unit->devices_lock);
+	list_for_each_entry(device, &unit->devices, node)
+		if (device->rid == rid)
+			stopped = device->stopped;
+	spin_unlock(&unit->devices_lock);
+	return stopped;
+}
+
+/* ---- attach -------------------------------------------------------------- */
+
+static int device_check_owner(struct pci_dev *pdev)
+{
+	if (!pdev->dev.driver) {
+		pci_err(pdev, "no attach: nothing owns it. Write \"%s\" to its driver_override, then its address to drivers_probe\n",
+			KBUILD_MODNAME);
+		return -ENXIO;
+	}
+	if (!vtdp_owner_claimed(pdev) && vtdp_owner_userspace(pdev))
+		return -EADDRINUSE;
+	if (vtdp_owner_aliased(pdev))
+		return -EXDEV;
+	return 0;
+}
+
+/*
+ * Without interrupt remapping, which we need off, a write to 0xFEExxxxx is an
+ * interrupt whatever the tables say. In a virtual machine that hits the guest
+ * itself only.
+ */
+static int device_check_interrupts(struct pci_dev *pdev)
+{
+	if (boot_cpu_has(X86_FEATURE_HYPERVISOR))
+		return 0;
+	if (!vtdp_allow_unsafe_interrupts) {
+		pci_err(pdev, "no attach: a device can forge interrupts on this machine. If you trust it, load the module with allow_unsafe_interrupts=1\n");
+		return -EACCES;
+	}
+	add_taint(TAINT_USER, LOCKDEP_STILL_OK);
+	return 0;
+}
+
+static int device_check(struct vtdp_unit *unit, struct pci_dev *pdev)
+{
+	int err;
+
+	if (!device_is_registered(&pdev->dev))
+		return -ENODEV;
+	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL)
+		return -EISDIR;
+	if (!unit || unit->state == VTDPASID_UNIT_IDLE)
+		return -ENOTCONN;
+	if (unit->state == VTDPASID_UNIT_BROKEN)
+		return -EIO;
+	if (vtdp_device_by_rid(unit, pci_dev_id(pdev)))
+		return -EBUSY;
+	err = device_check_owner(pdev);
+	if (err)
+		return err;
+	return device_check_interrupts(pdev);
+}
+
+/* Requests with PASID, where the way up keeps them from peers. */
+static void device_enable_pasid(struct vtdp_device *device)
+{
+	struct pci_dev *pdev = device->pdev;
+	int max = pci_max_pasids(pdev);
+
+	if (max <= 1)
+		return;
+	if (!device->acs) {
+		pci_warn(pdev, "attached without PASIDs: a port above it lacks access control services; see pci=config_acs=\n");
+		return;
+	}
+	/* Fails with EINVAL also where a TLP prefix would not get through. */
+	if (pci_enable_pasid(pdev, 0)) {
+		pci_warn(pdev, "attached without PASIDs: they do not reach the root complex\n");
+		return;
+	}
+	device->pasid_on = true;
+	device->pasid_max = min_t(u32, max - 1, vtdp_pasid_limit());
+}
+
+static void device_link(struct vtdp_device *device)
+{
+	struct vtdp_unit *unit = device->unit;
+
+	spin_lock(&unit->devices_lock);
+	list_add_tail(&device->node, &unit->devices);
+	unit->nr_devices++;
+	spin_unlock(&unit->devices_lock);
+}
+
+static void device_unlink(struct vtdp_device *device)
+{
+	struct vtdp_unit *unit = device->unit;
+
+	spin_lock(&unit->devices_lock);
+	list_del(&device->node);
+	unit->nr_devices--;
+	spin_unlock(&unit->devices_lock);
+}
+
+/* The PCI side of attach and detach; what is not ours to know is skipped. */
+static void device_pci_start(struct vtdp_device *device)
+{
+	device->acs = vtdp_acs_get(device->pdev);
+	device_enable_pasid(device);
+}
+
+static void device_pci_stop(struct vtdp_device *device)
+{
+	if (device->pasid_on && !device->gone)
+		pci_disable_pasid(device->pdev);
+	device->pasid_on = false;
+	if (device->acs)
+		vtdp_acs_put(device->pdev);
+}
+
+static void device_free(struct vtdp_device *device)
+{
+	vtdp_table_exit(&device->table);
+	pci_dev_put(device->pdev);
+	kfree(device);
+}
+
+static struct vtdp_device *device_alloc(struct vtdp_client *client,
+					struct vtdp_unit *unit,
+					struct pci_dev *pdev)
+{
+	struct vtdp_device *device;
+	int err;
+
+	device = kzalloc(sizeof(*device), GFP_KERNEL_ACCOUNT);
+	if (!device)
+		return ERR_PTR(-ENOMEM);
+	device->unit = unit;
+	device->client = client;
+	device->rid = pci_dev_id(pdev);
+	device->pfsid = pci_dev_id(pci_physfn(pdev));
+	device->claimed = vtdp_owner_claimed(pdev);
+	INIT_LIST_HEAD(&device->bindings);
+
+	err = vtdp_table_init(&device->table, unit, device_pool(unit));
+	if (err) {
+		kfree(device);
+		return ERR_PTR(err);
+	}
+	device->pdev = pci_dev_get(pdev);
+	return device;
+}
+
+static int device_attach_locked(struct vtdp_client *client, struct pci_dev *pdev,
+				struct vtdpasid_attach *arg)
+{
+	struct vtdp_unit *unit = vtdp_unit_of(pdev);
+	struct vtdp_device *device;
+	int err;
+
+	err = device_check(unit, pdev);
+	if (err)
+		return err;
+	if (arg->flags & (VTDPASID_ATTACH_ATS | VTDPASID_ATTACH_PRI))
+		return -EPROTONOSUPPORT;
+
+	device = device_alloc(client, unit, pdev);
+	if (IS_ERR(device))
+		return PTR_ERR(device);
+	err = xa_alloc(&client->devices, &device->id, device, xa_limit_31b,
+		       GFP_KERNEL_ACCOUNT);
+	if (err) {
+		device_free(device);
+		return err;
+	}
+
+	device_pci_start(device);
+	vtdp_bind_entry0(device);
+	device_link(device);
+	err = vtdp_ctx_attach(device);
+	if (err) {
+		vtdp_ctx_detach(device);
+		device_unlink(device);
+		device_pci_stop(device);
+		xa_erase(&client->devices, device->id);
+		device_free(device);
+		return err;
+	}
+	if (device->claimed)
+		pci_set_master(pdev);
+
+	arg->out_device = device->id;
+	arg->out_unit = unit->index;
+	arg->out_pasid_max = device->pasid_max;
+	arg->out_state = vtdp_device_state(device);
+	return 0;
+}
+
+/**
+ * vtdp_device_attach() - VTDPASID_ATTACH
+ * @client: file
+ * @arg: checked
+ *
+ * Context: may sleep; takes the function's device_lock and vtdp_lock.
+ * Return: 0, or as documented for the ioctl.
+ */
+int vtdp_device_attach(struct vtdp_client *client, struct vtdpasid_attach *arg)
+{
+	struct pci_dev *pdev;
+	int err;
+
+	pdev = pci_get_domain_bus_and_slot(arg->segment, PCI_BUS_NUM(arg->rid),
+					   arg->rid & 0xff);
+	if (!pdev)
+		return -ENODEV;
+	/* The driver must not change between the checks and the context entry. */
+	device_lock(&pdev->dev);
+	err = mutex_lock_interruptible(&vtdp_lock);
+	if (!err) {
+		err = device_attach_locked(client, pdev, arg);
+		mutex_unlock(&vtdp_lock);
+	}
+	device_unlock(&pdev->dev);
+	pci_dev_put(pdev);
+	return err;
+}
+
+/* ---- detach -------------------------------------------------------------- */
+
+static int device_end_bindings(struct vtdp_device *device)
+{
+	struct vtdp_binding *binding, *next;
+	int err = 0;
+
+	list_for_each_entry_safe(binding, next, &device->bindings, device_node)
+		err = vtdp_unbind(binding) ?: err;
+	return err;
+}
+
+/*
+ * All but the reset, which may take long and needs no more than device_lock.
+ * The function keeps its bus address until its context entry is gone, so stop
+ * it first: it was given virtual addresses, and must not have them read as
+ * physical ones.
+ */
+static int device_detach_locked(struct vtdp_device *device)
+{
+	int err, err2;
+
+	lockdep_assert_held(&vtdp_lock);
+	if (device->claimed && !device->gone)
+		pci_clear_master(device->pdev);
+	err = device_end_bindings(device);
+	err2 = vtdp_ctx_detach(device);
+	device_unlink(device);
+	device_pci_stop(device);
+	xa_erase(&device->client->devices, device->id);
+	device_free(device);
+	return err ?: err2;
+}
+
+static void device_reset(struct pci_dev *pdev, bool claimed)
+{
+	device_lock_assert(&pdev->dev);
+	/* Functions without a reset keep what they know, but cannot use it. */
+	if (claimed && device_is_registered(&pdev->dev))
+		pci_reset_function_locked(pdev);
+}
+
+/* Detach the device that @id names, or the first of the client with id 0. */
+static int device_detach_one(struct vtdp_client *client, u32 id)
+{
+	struct vtdp_device *device;
+	struct pci_dev *pdev;
+	unsigned long index = id;
+	bool claimed = false;
+	int err = 0;
+
+	mutex_lock(&vtdp_lock);
+	device = id ? xa_load(&client->devices, id) :
+		      xa_find(&client->devices, &index, ULONG_MAX, XA_PRESENT);
+	pdev = device ? pci_dev_get(device->pdev) : NULL;
+	mutex_unlock(&vtdp_lock);
+	if (!pdev)
+		return -ENOENT;
+
+	/* device_lock comes before vtdp_lock, so look again under both. */
+	device_lock(&pdev->dev);
+	mutex_lock(&vtdp_lock);
+	device = xa_load(&client->devices, index);
+	if (device && device->pdev == pdev) {
+		claimed = device->claimed;
+		err = device_detach_locked(device);
+	} else if (id) {
+		err = -ENOENT;
+	}
+	mutex_unlock(&vtdp_lock);
+	device_reset(pdev, claimed);
+	device_unlock(&pdev->dev);
+	pci_dev_put(pdev);
+	return err;
+}
+
+/**
+ * vtdp_device_detach_id() - VTDPASID_DETACH
+ * @client: file
+ * @id: of the device
+ *
+ * Context: may sleep; takes the function's device_lock and vtdp_lock.
+ * Return: 0, or as documented for the ioctl.
+ */
+int vtdp_device_detach_id(struct vtdp_client *client, u32 id)
+{
+	return id ? device_detach_one(client, id) : -ENOENT;
+}
+
+/* Detach all that a client has, when it is closed. */
+void vtdp_device_detach_all(struct vtdp_client *client)
+{
+	while (device_detach_one(client, 0) != -ENOENT)
+		;
+}
+
+/**
+ * vtdp_device_lost() - a function is removed, or its driver unbound
+ * @unit: its unit
+ * @pdev: the function; nothing is done if it is not attached
+ *
+ * Context: may sleep; under vtdp_lock, and device_lock when the driver goes.
+ */
+void vtdp_device_lost(struct vtdp_unit *unit, struct pci_dev *pdev)
+{
+	struct vtdp_device *device = vtdp_device_by_rid(unit, pci_dev_id(pdev));
+
+	if (!device || device->pdev != pdev)
+		return;
+	vtdp_event_device(device, VTDPASID_EVENT_DEVICE_GONE);
+	device->gone = !pci_device_is_present(pdev);
+	device_detach_locked(device);
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Events for userspace: a bounded ring for each client, filled from any
+ * context, emptied by read(). What does not fit is counted, and the next event
+ * says how many came before it.
+ */
+#include <linux/poll.h>
+#include <linux/slab.h>
+#include <linux/ktime.h>
+#include <linux/uaccess.h>
+
+#include "vtdpasid.h"
+
+int vtdp_events_init(struct vtdp_events *events)
+{
+	events->ring = kvcalloc(VTDP_EVENTS, sizeof(*events->ring),
+				GFP_KERNEL_ACCOUNT);
+	if (!events->ring)
+		return -ENOMEM;
+	spin_lock_init(&events->lock);
+	init_waitqueue_head(&events->wait);
+	return 0;
+}
+
+void vtdp_events_exit(struct vtdp_events *events)
+{
+	kvfree(events->ring);
+}
+
+/**
+ * vtdp_event_push() - queue an event
+ * @events: of the client that it concerns
+ * @event: all but size, time and lost
+ *
+ * Context: any.
+ */
+void vtdp_event_push(struct vtdp_events *events, const struct vtdpasid_event *event)
+{
+	struct vtdpasid_event *slot;
+	unsigned long flags;
+
+	spin_lock_irqsave(&events->lock, flags);
+	if (events->tail - events->head == VTDP_EVENTS) {
+		events->lost++;
+	} else {
+		slot = &events->ring[events->tail % VTDP_EVENTS];
+		*slot = *event;
+		slot->size = sizeof(*event);
+		slot->time = ktime_get_mono_fast_ns();
+		slot->lost = events->lost;
+		events->lost = 0;
+		events->tail++;
+	}
+	spin_unlock_irqrestore(&events->lock, flags);
+	wake_up_interruptible(&events->wait);
+}
+
+static bool events_pending(struct vtdp_events *events)
+{
+	return READ_ONCE(events->head) != READ_ONCE(events->tail);
+}
+
+/* Take one event out; it is put back by events_return() if it cannot be given. */
+static bool events_take(struct vtdp_events *events, struct vtdpasid_event *event)
+{
+	bool found = false;
+
+	spin_lock_irq(&events->lock);
+	if (events->head != events->tail) {
+		*event = events->ring[events->head % VTDP_EVENTS];
+		events->head++;
+		found = true;
+	}
+	spin_unlock_irq(&events->lock);
+	return found;
+}
+
+/*
+ * Ahead of the others again. When the ring has filled up meanwhile it is lost,
+ * as the newest would be, and counted with the oldest that is left.
+ */
+static void events_return(struct vtdp_events *events,
+			  const struct vtdpasid_event *event)
+{
+	spin_lock_irq(&events->lock);
+	if (events->tail - events->head == VTDP_EVENTS) {
+		events->ring[events->head % VTDP_EVENTS].lost += event->lost + 1;
+	} else {
+		events->head--;
+		events->ring[events->head % VTDP_EVENTS] = *event;
+	}
+	spin_unlock_irq(&events->lock);
+}
+
+/**
+ * vtdp_events_read() - read() of whole events
+ * @events: of the client
+ * @buf: where to
+ * @count: bytes
+ * @nonblock: do not wait for the first
+ *
+ * Context: may sleep; no lock held.
+ * Return: bytes; -EINVAL for a buffer too small; -EAGAIN; -EFAULT;
+ * -ERESTARTSYS.
+ */
+ssize_t vtdp_events_read(struct vtdp_events *events, char __user *buf,
+			 size_t count, bool nonblock)
+{
+	struct vtdpasid_event event;
+	size_t done = 0;
+	int err;
+
+	if (count < sizeof(event))
+		return -EINVAL;
+	while (count - done >= sizeof(event)) {
+		if (events_take(events, &event)) {
+			if (copy_to_user(buf + done, &event, sizeof(event))) {
+				events_return(events, &event);
+				return done ?: -EFAULT;
+			}
+			done += sizeof(event);
+			continue;
+		}
+		if (done || nonblock)
+			break;
+		err = wait_event_interruptible(events->wait,
+					       events_pending(events));
+		if (err)
+			return err;
+	}
+	return done ?: -EAGAIN;
+}
+
+__poll_t vtdp_events_poll(struct vtdp_events *events, struct file *file,
+			  poll_table *wait)
+{
+	poll_wait(file, &events->wait, wait);
+	return events_pending(events) ? EPOLLIN | EPOLLRDNORM : 0;
+}
+
+/**
+ * vtdp_event_device() - tell a device's client what became of it
+ * @device: the device
+ * @type: VTDPASID_EVENT_DEVICE_GONE or _UNIT_BROKEN
+ *
+ * Context: any; under vtdp_lock or unit->devices_lock.
+ */
+void vtdp_event_device(const struct vtdp_device *device, u16 type)
+{
+	const struct vtdpasid_event event = {
+		.type = type,
+		.device = device->id,
+		.segment = device->unit->drhd->segment,
+		.rid = device->rid,
+		.unit = device->unit->index,
+	};
+
+	vtdp_event_push(&device->client->events, &event);
+}
+
+/* Tell a binding's client that its mm has ended. Under space->lock. */
+void vtdp_event_mm_gone(const struct vtdp_binding *binding)
+{
+	const struct vtdp_device *device = binding->device;
+	const struct vtdpasid_event event = {
+		.type = VTDPASID_EVENT_MM_GONE,
+		.flags = binding->pasid ? VTDPASID_EVENT_PASID : 0,
+		.pasid = binding->pasid,
+		.device = device->id,
+		.binding = binding->id,
+		.segment = device->unit->drhd->segment,
+		.rid = device->rid,
+		.unit = device->unit->index,
+	};
+
+	vtdp_event_push(&device->client->events, &event);
+}

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Fault records (VT-d spec 7): read, decoded, counted, logged with a limit, and
+ * given to the client that attached the function.
+ */
+#include <linux/bitfield.h>
+#include <linux/io.h>
+#include <linux/ratelimit.h>
+
+#include "vtdpasid.h"
+
+#define FAULT_POLL_MS		20
+#define FAULT_BURST		256	/* records of one round */
+
+static const struct {
+	u8 reason;
+	const char *name;
+} fault_reasons[] = {
+	/* 7.1.3; names of scalable mode (S...) by their condition */
+	{ 0x01, "root entry not present" },
+	{ 0x02, "context entry not present" },
+	{ 0x03, "context entry invalid" },
+	{ 0x04, "address beyond the width" },
+	{ 0x05, "write permission missing" },
+	{ 0x06, "read permission missing" },
+	{ 0x08, "root table not readable" },
+	{ 0x09, "context table not readable" },
+	{ 0x0a, "reserved bit set in root entry" },
+	{ 0x0b, "reserved bit set in context entry" },
+	{ 0x38, "root entry not accessible" },
+	{ 0x39, "root entry not present" },
+	{ 0x3a, "reserved bit set in root entry" },
+	{ 0x40, "context entry not accessible" },
+	{ 0x41, "context entry not present" },
+	{ 0x42, "reserved bit set in context entry" },
+	{ 0x43, "context entry invalid" },
+	{ 0x44, "device TLB not enabled in context entry (DTE=0)" },
+	{ 0x45, "PASID not enabled in context entry (PASIDE=0)" },
+	{ 0x46, "PASID beyond the directory (PDTS)" },
+	{ 0x47, "page requests not enabled in context entry (PRE=0)" },
+	{ 0x48, "RID_PASID invalid in context entry" },
+	{ 0x50, "PASID-directory entry not accessible" },
+	{ 0x51, "PASID-directory entry not present" },
+	{ 0x52, "reserved bit set in PASID-directory entry" },
+	{ 0x58, "PASID-table entry not accessible" },
+	{ 0x59, "PASID-table entry not present" },
+	{ 0x5a, "reserved bit set in PASID-table entry" },
+	{ 0x5b, "PASID-table entry invalid" },
+	{ 0x5c, "execute request not enabled in PASID-table entry" },
+	{ 0x5d, "supervisor request not enabled in PASID-table entry (SRE=0)" },
+	{ 0x70, "first-stage entry not accessible" },
+	{ 0x71, "first-stage entry not present" },
+	{ 0x72, "reserved bit set in first-stage entry" },
+	{ 0x73, "first-stage top-level table not accessible" },
+	{ 0x74, "PASID-table entry's first-stage pointer out of range" },
+	{ 0x80, "address not canonical" },
+	{ 0x81, "user request to a supervisor page (U/S=0)" },
+	{ 0x82, "execute permission missing" },
+	{ 0x85, "write to a read-only page (R/W=0)" },
+	{ 0x87, "address in the interrupt range" },
+	{ 0x90, "access bit not settable" },
+	{ 0x91, "access or dirty bit not settable" },
+};
+
+/* A fault reason in words. */
+const char *vtdp_fault_reason(u8 reason)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(fault_reasons); i++)
+		if (fault_reasons[i].reason == reason)
+			return fault_reasons[i].name;
+	return "unknown reason";
+}
+
+/**
+ * vtdp_fault_decode() - a fault record (11.4.7.6) as an event
+ * @lo: bits 63:0
+ * @hi: bits 127:64
+ * @event: type, flags, reason, pasid, addr and rid are filled in
+ *
+ * Return: whether the record is valid.
+ */
+bool vtdp_fault_decode(u64 lo, u64 hi, struct vtdpasid_event *event)
+{
+	if (!(hi & VTD_FRCD_HI_F))
+		return false;
+
+	memset(event, 0, sizeof(*event));
+	event->type = VTDPASID_EVENT_FAULT;
+	/* With T2=1 it is a page or atomic request, and T1 tells which. */
+	if (!(hi & VTD_FRCD_HI_T1) && !(hi & VTD_FRCD_HI_T2))
+		event->flags |= VTDPASID_EVENT_WRITE;
+	if (hi & VTD_FRCD_HI_PP) {
+		event->flags |= VTDPASID_EVENT_PASID;
+		event->pasid = FIELD_GET(VTD_FRCD_HI_PASID, hi);
+	}
+	event->reason = FIELD_GET(VTD_FRCD_HI_FR, hi);
+	event->addr = lo & VTD_FRCD_LO_FI;
+	event->rid = FIELD_GET(VTD_FRCD_HI_SID, hi);
+	return true;
+}
+
+static struct vtdp_binding *fault_binding(struct vtdp_device *device,
+					  const struct vtdpasid_event *event)
+{
+	struct vtdp_binding *binding;
+
+	lockdep_assert_held(&device->unit->devices_lock);
+	list_for_each_entry(binding, &device->bindings, device_node)
+		if (binding->pasid == event->pasid)
+			return binding;
+	return NULL;
+}
+
+static void fault_log(struct vtdp_unit *unit, const struct vtdpasid_event *event,
+		      const struct vtdp_binding *binding)
+{
+	static DEFINE_RATELIMIT_STATE(limit, 5 * HZ, 10);
+
+	if (!__ratelimit(&limit))
+		return;
+	if (binding)
+		pr_warn("unit %u: %04x:%02x:%02x.%u %s of %#llx, PASID %u (%s[%d]): %s (%#x)\n",
+			unit->index, event->segment, PCI_BUS_NUM(event->rid),
+			PCI_SLOT(event->rid), PCI_FUNC(event->rid),
+			event->flags & VTDPASID_EVENT_WRITE ? "write" : "read",
+			event->addr, event->pasid, binding->space->comm,
+			binding->space->pid, vtdp_fault_reason(event->reason),
+			event->reason);
+	else
+		pr_warn("unit %u: %04x:%02x:%02x.%u %s of %#llx, PASID %u: %s (%#x)\n",
+			unit->index, event->segment, PCI_BUS_NUM(event->rid),
+			PCI_SLOT(event->rid), PCI_FUNC(event->rid),
+			event->flags & VTDPASID_EVENT_WRITE ? "write" : "read",
+			event->addr, event->pasid,
+			vtdp_fault_reason(event->reason), event->reason);
+}
+
+/* To the file that attached the function; nobody else may know. */
+static void fault_deliver(struct vtdp_unit *unit, struct vtdpasid_event *event)
+{
+	struct vtdp_binding *binding = NULL;
+	struct vtdp_device *device;
+
+	atomic64_inc(&unit->faults);
+	event->segment = unit->drhd->segment;
+	event->unit = unit->index;
+
+	spin_lock(&unit->devices_lock);
+	list_for_each_entry(device, &unit->devices, node) {
+		if (device->rid != event->rid)
+			continue;
+		atomic64_inc(&device->faults);
+		binding = fault_binding(device, event);
+		if (binding) {
+			atomic64_inc(&binding->faults);
+			event->binding = binding->id;
+			/* The CPU may have filled a slot since the last look. */
+			vtdp_space_fault(binding->space, event->addr);
+		}
+		event->device = device->id;
+		vtdp_event_push(&device->client->events, event);
+		break;
+	}
+	fault_log(unit, event, binding);
+	spin_unlock(&unit->devices_lock);
+}
+
+/*
+ * Read the records from the one that FSTS names on, and clear each (7.2). After
+ * an overflow nothing is recorded until PFO is cleared, so that comes last.
+ */
+static void fault_read(struct vtdp_unit *unit)
+{
+	unsigned int count = FIELD_GET(VTD_CAP_NFR, unit->cap) + 1;
+	unsigned int base = FIELD_GET(VTD_CAP_FRO, unit->cap) * 16;
+	u32 fsts = vtdp_read32(unit, VTD_FSTS);
+	unsigned int i, index = FIELD_GET(VTD_FSTS_FRI, fsts);
+	struct vtdpasid_event event;
+
+	/* All ones: the unit does not answer any more. */
+	if (fsts == U32_MAX)
+		return;
+	for (i = 0; fsts & VTD_FSTS_PPF && i < FAULT_BURST; i++) {
+		unsigned int reg = base + index % count * VTD_FRCD_SIZE;
+
+		if (!vtdp_fault_decode(vtdp_read64(unit, reg),
+				       vtdp_read64(unit, reg + 8), &event))
+			break;
+		if (fsts & VTD_FSTS_PFO)
+			event.flags |= VTDPASID_EVENT_OVERFLOW;
+		/* F is the top bit of the record: write one to clear */
+		vtdp_write32(unit, reg + 12, VTD_FRCD_HI_F >> 32);
+		fault_deliver(unit, &event);
+		index++;
+	}
+	if (fsts & VTD_FSTS_PFO)
+		vtdp_write32(unit, VTD_FSTS, VTD_FSTS_PFO);
+}
+
+static void fault_work(struct work_struct *work)
+{
+	struct vtdp_unit *unit = container_of(to_delayed_work(work),
+					      struct vtdp_unit, fault_work);
+
+	fault_read(unit);
+	schedule_delayed_work(&unit->fault_work,
+			      msecs_to_jiffies(FAULT_POLL_MS));
+}
+
+void vtdp_fault_init(struct vtdp_unit *unit)
+{
+	INIT_DELAYED_WORK(&unit->fault_work, fault_work);
+}
+
+/* Begin to read records; what was left from before is dropped. */
+void vtdp_fault_start(struct vtdp_unit *unit)
+{
+	unsigned int count = FIELD_GET(VTD_CAP_NFR, unit->cap) + 1;
+	unsigned int base = FIELD_GET(VTD_CAP_FRO, unit->cap) * 16;
+	unsigned int i;
+
+	/* Polled: the event stays masked. */
+	vtdp_write32(unit, VTD_FECTL, VTD_FECTL_IM);
+	for (i = 0; i < count; i++)
+		vtdp_write32(unit, base + i * VTD_FRCD_SIZE + 12,
+			     VTD_FRCD_HI_F >> 32);
+	vtdp_write32(unit, VTD_FSTS, VTD_FSTS_PFO);
+	schedule_delayed_work(&unit->fault_work,
+			      msecs_to_jiffies(FAULT_POLL_MS));
+}
+
+/* Context: may sleep; the work takes no mutex, so vtdp_lock may be held. */
+void vtdp_fault_stop(struct vtdp_unit *unit)
+{
+	cancel_delayed_work_sync(&unit->fault_work);
+}

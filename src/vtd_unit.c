@@ -1,0 +1,589 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VT-d units: finding them, which functions each covers, takeover, handback,
+ * and what happens when one breaks.
+ */
+#include <linux/acpi.h>
+#include <linux/bitfield.h>
+#include <linux/io.h>
+#include <linux/iopoll.h>
+#include <linux/slab.h>
+
+#include <asm/cpufeature.h>
+
+#include "vtdpasid.h"
+
+#define UNIT_TIMEOUT_US		500000
+
+LIST_HEAD(vtdp_units);
+unsigned int vtdp_nr_units;
+
+static LIST_HEAD(dmar_list);	/* struct vtdp_dmar */
+
+struct vtdp_unit *vtdp_unit_by_index(unsigned int index)
+{
+	struct vtdp_unit *unit;
+
+	list_for_each_entry(unit, &vtdp_units, node)
+		if (unit->index == index)
+			return unit;
+	return NULL;
+}
+
+/* The function that a scope's path leads to now; buses may be renumbered. */
+static struct pci_dev *scope_function(u16 segment, const struct vtdp_scope *scope)
+{
+	struct pci_dev *pdev = NULL;
+	int bus = scope->bus;
+	unsigned int i;
+
+	for (i = 0; i < scope->depth; i++) {
+		if (pdev) {
+			bus = pdev->subordinate ? pdev->subordinate->number : -1;
+			pci_dev_put(pdev);
+			if (bus < 0)
+				return NULL;
+		}
+		pdev = pci_get_domain_bus_and_slot(segment, bus, scope->path[i]);
+		if (!pdev)
+			return NULL;
+	}
+	return pdev;
+}
+
+/* Does the scope name the function, or a bridge above it (8.3.1)? */
+static bool scope_covers(u16 segment, const struct vtdp_scope *scope,
+			 struct pci_dev *pdev)
+{
+	struct pci_dev *named, *up;
+	bool covers = false;
+
+	if (scope->type != ACPI_DMAR_SCOPE_TYPE_ENDPOINT &&
+	    scope->type != ACPI_DMAR_SCOPE_TYPE_BRIDGE)
+		return false;
+	named = scope_function(segment, scope);
+	if (!named)
+		return false;
+	if (scope->type == ACPI_DMAR_SCOPE_TYPE_ENDPOINT) {
+		covers = named == pdev;
+	} else {
+		for (up = pdev; up && !covers; up = pci_upstream_bridge(up))
+			covers = up == named;
+	}
+	pci_dev_put(named);
+	return covers;
+}
+
+static bool dmar_covers(const struct vtdp_dmar *dmar, struct pci_dev *pdev)
+{
+	unsigned int i;
+
+	if (dmar->segment != pci_domain_nr(pdev->bus))
+		return false;
+	for (i = 0; i < dmar->scopes; i++)
+		if (scope_covers(dmar->segment, &dmar->scope[i], pdev))
+			return true;
+	return false;
+}
+
+/**
+ * vtdp_unit_of() - the unit that translates a function's requests
+ * @pdev: the function; virtual functions go where their physical one goes
+ *
+ * Context: may sleep.
+ * Return: the unit, or NULL.
+ */
+struct vtdp_unit *vtdp_unit_of(struct pci_dev *pdev)
+{
+	struct vtdp_unit *unit, *rest = NULL;
+
+	pdev = pci_physfn(pdev);
+	list_for_each_entry(unit, &vtdp_units, node) {
+		if (dmar_covers(unit->drhd, pdev))
+			return unit;
+		/* 8.3: the unit that takes what no scope of its segment names */
+		if (unit->drhd->flags & ACPI_DMAR_INCLUDE_ALL &&
+		    unit->drhd->segment == pci_domain_nr(pdev->bus))
+			rest = unit;
+	}
+	return rest;
+}
+
+/**
+ * vtdp_unit_firmware_uses() - does firmware do DMA with a requester id?
+ * @unit: its unit
+ * @pdev: the function with that requester id, or NULL
+ * @rid: requester id
+ *
+ * Functions that a reserved memory region names (RMRR, 8.4), and devices of the
+ * ACPI name space, which have a requester id but are no PCI functions (8.3.1).
+ *
+ * Context: may sleep.
+ */
+bool vtdp_unit_firmware_uses(struct vtdp_unit *unit, struct pci_dev *pdev,
+			     u16 rid)
+{
+	const struct vtdp_dmar *dmar;
+	unsigned int i;
+
+	for (i = 0; i < unit->drhd->scopes; i++) {
+		const struct vtdp_scope *scope = &unit->drhd->scope[i];
+
+		if (scope->type == ACPI_DMAR_SCOPE_TYPE_NAMESPACE &&
+		    scope->depth == 1 &&
+		    PCI_DEVID(scope->bus, scope->path[0]) == rid)
+			return true;
+	}
+	if (!pdev)
+		return false;
+	list_for_each_entry(dmar, &dmar_list, node)
+		if (dmar->type == ACPI_DMAR_TYPE_RESERVED_MEMORY &&
+		    dmar_covers(dmar, pdev))
+			return true;
+	return false;
+}
+
+/* The highest PASID that all units which are taken over support. */
+u32 vtdp_pasid_limit(void)
+{
+	struct vtdp_unit *unit;
+	unsigned int bits = 20;
+
+	lockdep_assert_held(&vtdp_lock);
+	list_for_each_entry(unit, &vtdp_units, node)
+		if (unit->state != VTDPASID_UNIT_IDLE)
+			bits = min_t(unsigned int, bits,
+				     FIELD_GET(VTD_ECAP_PSS, unit->ecap) + 1);
+	return (1u << bits) - 1;
+}
+
+/* The lowest PASID: leaf 0 is never shared, so shared layouts begin above. */
+u32 vtdp_pasid_first(void)
+{
+	return vtdp_table_layout == VTDPASID_TABLE_DEVICE ? 1 : VTD_LEAF_PASIDS;
+}
+
+/* ---- registers ----------------------------------------------------------- */
+
+/**
+ * vtdp_unit_command() - switch something by the global command register
+ * @unit: the unit
+ * @bit: VTD_GCMD_*, whose status has the same place in GSTS
+ * @on: on, or off
+ *
+ * One command at a time, and all others as they are (11.4.4.1).
+ *
+ * Context: under vtdp_lock. Busy-waits, bounded.
+ * Return: 0 or -ETIMEDOUT.
+ */
+int vtdp_unit_command(struct vtdp_unit *unit, u32 bit, bool on)
+{
+	u32 keep = vtdp_read32(unit, VTD_GSTS) & VTD_GSTS_PERSISTENT;
+	u32 gsts;
+
+	lockdep_assert_held(&vtdp_lock);
+	vtdp_write32(unit, VTD_GCMD, on ? keep | bit : keep & ~bit);
+	return readl_poll_timeout_atomic(unit->regs + VTD_GSTS, gsts,
+					 !(gsts & bit) == !on, 10,
+					 UNIT_TIMEOUT_US);
+}
+
+/* 11.4.8: protected regions would stop DMA that our tables allow. */
+static int unit_protected_memory(struct vtdp_unit *unit, bool on)
+{
+	u32 pmen;
+
+	if (!(unit->cap & (VTD_CAP_PLMR | VTD_CAP_PHMR)))
+		return 0;
+	pmen = vtdp_read32(unit, VTD_PMEN);
+	vtdp_write32(unit, VTD_PMEN,
+		     on ? pmen | VTD_PMEN_EPM : pmen & ~VTD_PMEN_EPM);
+	return readl_poll_timeout_atomic(unit->regs + VTD_PMEN, pmen,
+					 !(pmen & VTD_PMEN_PRS) == !on, 10,
+					 UNIT_TIMEOUT_US);
+}
+
+static int unit_invalidate_all(struct vtdp_unit *unit)
+{
+	struct vtdp_batch batch;
+	int err;
+
+	err = vtdp_qi_start(unit, &batch, 3);
+	if (err)
+		return err;
+	vtdp_qi_context_global(&batch);
+	vtdp_qi_pasid_cache(&batch, VTD_QI_PC_GLOBAL, 0, 0);
+	vtdp_qi_iotlb(&batch, VTD_QI_IOTLB_GLOBAL, 0);
+	return vtdp_qi_finish(&batch);
+}
+
+/* ---- takeover and handback ----------------------------------------------- */
+
+struct unit_check {
+	u64 cap;	/* bits that CAP must have */
+	u64 ecap;	/* bits that ECAP must have */
+	u32 check;
+	const char *what;
+};
+
+static const struct unit_check unit_checks[] = {
+	{ 0, VTD_ECAP_SMTS, VTDPASID_CHECK_SMTS,
+	  "no scalable mode (ECAP.SMTS=0): this unit cannot be used" },
+	{ 0, VTD_ECAP_FSTS, VTDPASID_CHECK_FSTS,
+	  "no first-stage translation (ECAP.FSTS=0): this unit cannot be used" },
+	{ 0, VTD_ECAP_QI, VTDPASID_CHECK_QI,
+	  "no queued invalidation (ECAP.QI=0): this unit cannot be used" },
+	{ 0, VTD_ECAP_PT, VTDPASID_CHECK_PT,
+	  "no pass-through (ECAP.PT=0): drivers would lose their DMA" },
+	{ 0, VTD_ECAP_PASID, VTDPASID_CHECK_PASID,
+	  "no requests with PASID (ECAP.PASID=0): this unit cannot be used" },
+};
+
+/* What the CPU's page tables may contain, the unit must be able to walk. */
+static u32 unit_check_paging(struct vtdp_unit *unit, const char **what)
+{
+	if (boot_cpu_has(X86_FEATURE_GBPAGES) && !(unit->cap & VTD_CAP_FS1GP)) {
+		*what = "no 1 GiB pages (CAP.FS1GP=0), but the CPU uses them: hide pdpe1gb from this machine's CPU";
+		return VTDPASID_CHECK_FS1GP;
+	}
+	if (pgtable_l5_enabled() && !(unit->cap & VTD_CAP_FS5LP)) {
+		*what = "no 5-level paging (CAP.FS5LP=0), but the CPU runs it: boot with no5lvl";
+		return VTDPASID_CHECK_FS5LP;
+	}
+	if (unit->cap & VTD_CAP_RWBF) {
+		*what = "it needs write-buffer flushes (CAP.RWBF=1): this unit cannot be used";
+		return VTDPASID_CHECK_RWBF;
+	}
+	if (!(unit->ecap & VTD_ECAP_SMPWC)) {
+		if (!boot_cpu_has(X86_FEATURE_HYPERVISOR)) {
+			*what = "page walks do not snoop the CPU's caches (ECAP.SMPWC=0): this unit cannot be used";
+			return VTDPASID_CHECK_SMPWC;
+		}
+		pr_warn("unit %u: page walks do not snoop (ECAP.SMPWC=0); accepted in a virtual machine only\n",
+			unit->index);
+	}
+	return VTDPASID_CHECK_NONE;
+}
+
+static int unit_refuse(struct vtdp_unit *unit, u32 *check, u32 id, int err,
+		       const char *what)
+{
+	*check = id;
+	pr_err("unit %u not taken over: %s\n", unit->index, what);
+	return err;
+}
+
+static int unit_check(struct vtdp_unit *unit, u32 *check)
+{
+	u32 gsts = vtdp_read32(unit, VTD_GSTS);
+	const char *what;
+	unsigned int i;
+	u32 id;
+
+	if (intel_iommu_enabled)
+		return unit_refuse(unit, check, VTDPASID_CHECK_KERNEL_IOMMU, -EBUSY,
+				   "the kernel's intel-iommu driver is active: boot with intel_iommu=off");
+	if (gsts & VTD_GSTS_IRES)
+		return unit_refuse(unit, check, VTDPASID_CHECK_INTR_REMAP, -EADDRINUSE,
+				   "interrupt remapping is on (GSTS.IRES): boot with intremap=off; if it stays on, the firmware left it on, and this machine cannot be used");
+	if (gsts & VTD_GSTS_TES)
+		return unit_refuse(unit, check, VTDPASID_CHECK_TRANSLATION, -EEXIST,
+				   "translation is on (GSTS.TES), left on by firmware or another kernel: reboot with intel_iommu=off, and look for DMA protection in the firmware's setup");
+	if (gsts & VTD_GSTS_QIES)
+		return unit_refuse(unit, check, VTDPASID_CHECK_QUEUE, -EADDRINUSE,
+				   "the invalidation queue is on (GSTS.QIES), somebody uses it: boot with intel_iommu=off intremap=off");
+	for (i = 0; i < ARRAY_SIZE(unit_checks); i++)
+		if ((unit->cap & unit_checks[i].cap) != unit_checks[i].cap ||
+		    (unit->ecap & unit_checks[i].ecap) != unit_checks[i].ecap)
+			return unit_refuse(unit, check, unit_checks[i].check,
+					   -EPROTONOSUPPORT, unit_checks[i].what);
+	id = unit_check_paging(unit, &what);
+	if (id)
+		return unit_refuse(unit, check, id, -EPROTONOSUPPORT, what);
+	return 0;
+}
+
+static void unit_save(struct vtdp_unit *unit)
+{
+	unit->saved_pmen = vtdp_read32(unit, VTD_PMEN);
+	unit->saved_rtaddr = vtdp_read64(unit, VTD_RTADDR);
+	unit->saved_iqa = vtdp_read64(unit, VTD_IQA);
+	unit->saved_fectl = vtdp_read32(unit, VTD_FECTL);
+}
+
+/* Hardware is off for certain, so nothing need be left to it. */
+static void unit_free(struct vtdp_unit *unit)
+{
+	unit->state = VTDPASID_UNIT_IDLE;
+	vtdp_qi_exit(unit);
+	vtdp_ctx_exit(unit);
+}
+
+/*
+ * Back to what was found, from whatever state. What hardware may still read
+ * because it could not be switched off stays in memory.
+ */
+static int unit_quiesce(struct vtdp_unit *unit)
+{
+	int err;
+
+	vtdp_fault_stop(unit);
+	err = vtdp_unit_command(unit, VTD_GCMD_TE, false);
+	if (!err && unit->qi.on) {
+		/* What others put into these tables later finds no leftovers. */
+		unit_invalidate_all(unit);
+		err = vtdp_qi_disable(unit);
+	}
+	if (err) {
+		vtdp_unit_break(unit, "does not switch off; its tables stay in memory");
+		return err;
+	}
+
+	vtdp_write64(unit, VTD_RTADDR, unit->saved_rtaddr);
+	vtdp_write64(unit, VTD_IQA, unit->saved_iqa);
+	vtdp_write32(unit, VTD_FECTL, unit->saved_fectl);
+	if (unit->saved_pmen & VTD_PMEN_EPM)
+		unit_protected_memory(unit, true);
+	unit_free(unit);
+	return 0;
+}
+
+static int unit_start(struct vtdp_unit *unit)
+{
+	int err;
+
+	err = unit_protected_memory(unit, false);
+	if (!err)
+		err = vtdp_qi_enable(unit);
+	if (err)
+		return err;
+	vtdp_write64(unit, VTD_RTADDR, virt_to_phys(unit->root) |
+		     VTD_RTADDR_TTM_SCALABLE);
+	err = vtdp_unit_command(unit, VTD_GCMD_SRTP, true);
+	if (err)
+		return err;
+	/* With ESRTPS the command itself invalidates (11.4.4.1, 6.6). */
+	if (!(unit->cap & VTD_CAP_ESRTPS)) {
+		err = unit_invalidate_all(unit);
+		if (err)
+			return err;
+	}
+	vtdp_fault_start(unit);
+	return vtdp_unit_command(unit, VTD_GCMD_TE, true);
+}
+
+/**
+ * vtdp_unit_takeover() - switch a unit's translation on, with our tables
+ * @unit: the unit
+ * @check: set to the enum vtdpasid_check of what was missing
+ *
+ * Context: may sleep; under vtdp_lock.
+ * Return: 0, or as documented for VTDPASID_TAKEOVER.
+ */
+int vtdp_unit_takeover(struct vtdp_unit *unit, u32 *check)
+{
+	int err;
+
+	lockdep_assert_held(&vtdp_lock);
+	*check = VTDPASID_CHECK_NONE;
+	if (unit->state == VTDPASID_UNIT_BROKEN)
+		return -EIO;
+	if (unit->state != VTDPASID_UNIT_IDLE)
+		return -EALREADY;
+	err = unit_check(unit, check);
+	if (err)
+		return err;
+
+	err = vtdp_ctx_init(unit);
+	if (err)
+		return err;
+	err = vtdp_qi_init(unit);
+	if (!err)
+		err = vtdp_owner_apply(unit);
+	if (err) {
+		unit_free(unit);
+		return err;
+	}
+
+	unit_save(unit);
+	unit->state = VTDPASID_UNIT_TAKEN;
+	atomic64_set(&unit->faults, 0);
+	err = unit_start(unit);
+	if (err) {
+		*check = VTDPASID_CHECK_REGISTER;
+		pr_err("unit %u not taken over: a register did not follow in time\n",
+		       unit->index);
+		unit_quiesce(unit);
+		return -ETIMEDOUT;
+	}
+	pr_info("unit %u taken over: CAP %016llx ECAP %016llx\n", unit->index,
+		unit->cap, unit->ecap);
+	return 0;
+}
+
+/**
+ * vtdp_unit_handback() - switch a unit off and leave it as it was found
+ * @unit: the unit
+ *
+ * Context: may sleep; under vtdp_lock.
+ * Return: 0, or as documented for VTDPASID_HANDBACK.
+ */
+int vtdp_unit_handback(struct vtdp_unit *unit)
+{
+	int err;
+
+	lockdep_assert_held(&vtdp_lock);
+	if (unit->state == VTDPASID_UNIT_IDLE)
+		return -ENOTCONN;
+	if (unit->nr_devices)
+		return -EBUSY;
+	err = unit_quiesce(unit);
+	if (!err)
+		pr_info("unit %u handed back\n", unit->index);
+	return err;
+}
+
+/**
+ * vtdp_unit_break() - declare a unit broken and cut its functions off
+ * @unit: the unit
+ * @why: for the log
+ *
+ * Attached functions can do no more DMA when this returns. Functions that pass
+ * through go on.
+ *
+ * Context: atomic; no lock from devices_lock down held.
+ */
+void vtdp_unit_break(struct vtdp_unit *unit, const char *why)
+{
+	struct vtdp_device *device;
+
+	spin_lock(&unit->devices_lock);
+	if (unit->state != VTDPASID_UNIT_BROKEN) {
+		WRITE_ONCE(unit->state, VTDPASID_UNIT_BROKEN);
+		pr_err("unit %u is broken: it %s. Its %u attached functions are cut off; reboot\n",
+		       unit->index, why, unit->nr_devices);
+		list_for_each_entry(device, &unit->devices, node)
+			vtdp_event_device(device, VTDPASID_EVENT_UNIT_BROKEN);
+	}
+	list_for_each_entry(device, &unit->devices, node)
+		vtdp_device_stop(device);
+	spin_unlock(&unit->devices_lock);
+}
+
+/* ---- load and unload ----------------------------------------------------- */
+
+/* The registers' size follows from where the outermost ones are (11.4). */
+static void __iomem *unit_map(u64 base, u64 *cap, u64 *ecap)
+{
+	void __iomem *regs = ioremap(base, PAGE_SIZE);
+	u64 faults, iotlb;
+
+	if (!regs)
+		return NULL;
+	*cap = readq(regs + VTD_CAP);
+	*ecap = readq(regs + VTD_ECAP);
+	faults = FIELD_GET(VTD_CAP_FRO, *cap) * 16 +
+		 (FIELD_GET(VTD_CAP_NFR, *cap) + 1) * VTD_FRCD_SIZE;
+	iotlb = FIELD_GET(VTD_ECAP_IRO, *ecap) * 16 + 16;
+	if (max(faults, iotlb) <= PAGE_SIZE)
+		return regs;
+	iounmap(regs);
+	return ioremap(base, PAGE_ALIGN(max(faults, iotlb)));
+}
+
+static int unit_add(const struct vtdp_dmar *drhd)
+{
+	struct vtdp_unit *unit;
+
+	if (vtdp_nr_units == VTDP_MAX_UNITS) {
+		pr_warn("more than %u units: the rest is left alone\n",
+			VTDP_MAX_UNITS);
+		return 0;
+	}
+	unit = kzalloc(sizeof(*unit), GFP_KERNEL);
+	if (!unit)
+		return -ENOMEM;
+	unit->regs = unit_map(drhd->base, &unit->cap, &unit->ecap);
+	if (!unit->regs) {
+		kfree(unit);
+		return -ENOMEM;
+	}
+	if (unit->cap == U64_MAX && unit->ecap == U64_MAX) {
+		pr_warn("no unit answers at %#llx, where the DMAR table has one\n",
+			drhd->base);
+		iounmap(unit->regs);
+		kfree(unit);
+		return 0;
+	}
+
+	unit->index = vtdp_nr_units++;
+	unit->drhd = drhd;
+	spin_lock_init(&unit->qi.lock);
+	spin_lock_init(&unit->devices_lock);
+	INIT_LIST_HEAD(&unit->devices);
+	vtdp_pool_init(&unit->pool);
+	ida_init(&unit->dids);
+	vtdp_fault_init(unit);
+	list_add_tail(&unit->node, &vtdp_units);
+	return 0;
+}
+
+static int dmar_load(void)
+{
+	struct acpi_table_header *table;
+	acpi_status status;
+	int err;
+
+	status = acpi_get_table(ACPI_SIG_DMAR, 0, &table);
+	if (ACPI_FAILURE(status)) {
+		pr_info("no DMAR table: this machine has no VT-d, or its firmware hides it\n");
+		return 0;
+	}
+	err = vtdp_dmar_parse(table, table->length, &dmar_list);
+	acpi_put_table(table);
+	if (err)
+		pr_err("the DMAR table is damaged\n");
+	return err;
+}
+
+/**
+ * vtdp_units_init() - find the units and map their registers
+ *
+ * Nothing is written to hardware. A machine without units is no error: the
+ * preflight is for it, too.
+ *
+ * Context: may sleep; at load.
+ * Return: 0, -ENOMEM, or -EINVAL for a damaged table.
+ */
+int vtdp_units_init(void)
+{
+	struct vtdp_dmar *dmar;
+	int err;
+
+	err = dmar_load();
+	list_for_each_entry(dmar, &dmar_list, node)
+		if (!err && dmar->type == ACPI_DMAR_TYPE_HARDWARE_UNIT)
+			err = unit_add(dmar);
+	if (err)
+		vtdp_units_exit();
+	return err;
+}
+
+/* Hand everything back, at unload; what cannot be handed back leaks. */
+void vtdp_units_exit(void)
+{
+	struct vtdp_unit *unit, *next;
+
+	mutex_lock(&vtdp_lock);
+	list_for_each_entry_safe(unit, next, &vtdp_units, node) {
+		if (unit->state != VTDPASID_UNIT_IDLE)
+			vtdp_unit_handback(unit);
+		list_del(&unit->node);
+		vtdp_nr_units--;
+		iounmap(unit->regs);
+		ida_destroy(&unit->dids);
+		kfree(unit);
+	}
+	mutex_unlock(&vtdp_lock);
+	vtdp_dmar_free(&dmar_list);
+}

@@ -1,0 +1,680 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vtdpasid: objects, ownership, lock order. Private to the module.
+ *
+ * Who frees what
+ * --------------
+ *   unit     made at load from the DMAR table, freed at unload; never moves.
+ *   client   one open file; freed by its release, after all it holds.
+ *   device   made by ATTACH, freed by detach: DETACH, close of its client, or
+ *            the loss of the function (driver change, removal).
+ *   space    one mm; made by the first hold, freed by the notifier's
+ *            free_notifier after the last hold is gone.
+ *   hold     a client's reference on a space; keeps its PASID.
+ *   pasid    one number of the global space; freed into quarantine.
+ *   binding  (device, space); freed by unbind, under vtdp_lock.
+ *
+ * Lock order, outermost first
+ * ---------------------------
+ *   device_lock()       of a PCI function: its driver does not change.
+ *   vtdp_lock           mutex: all objects and lists, units' state, tables.
+ *                       Never held over copies from or to the user, a reset,
+ *                       or mmu_notifier_register() (which waits for mmap_lock).
+ *   unit->devices_lock  spin: unit->devices and device->bindings; readers that
+ *                       may not sleep (faults, containment) need only this.
+ *   space->lock         spin: the private root, space->bindings, and the
+ *                       PASID-table entries of its bindings. Taken in the mmu
+ *                       notifier under page-table locks: nothing allocates,
+ *                       sleeps or waits for hardware under it.
+ *   qi->lock            spin: ring and slots of one invalidation queue.
+ *   client->events.lock spin, irqs off: the event ring.
+ *
+ * No spinlock is held while hardware is waited for: a batch is submitted under
+ * its locks, and waited for after they were dropped.
+ *
+ * pasid_table.c, pasid_alloc.c, vtd_ctx.c, vtd_qi.c, bind.c and space.c are
+ * also compiled in userspace against a model of VT-d (tests/host): they use no
+ * more of the kernel than they need.
+ */
+#ifndef VTDP_VTDPASID_H
+#define VTDP_VTDPASID_H
+
+#include <linux/idr.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/mmu_notifier.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/poll.h>
+#include <linux/sched.h>
+#include <linux/spinlock.h>
+#include <linux/uidgid.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+
+#include <asm/cacheflush.h>
+
+#include "../include/uapi/vtdpasid.h"
+#include "compat.h"
+#include "vtd_regs.h"
+
+#define VTDP_MAX_UNITS		64
+#define VTDP_ROOT_SLOTS		512	/* entries of a top-level page */
+#define VTDP_USER_SLOTS		256	/* those of the user half */
+
+/*
+ * Domain ids, the same on every unit. 0 is left alone: with caching mode it
+ * tags entries that are not present (6.1). All first-stage entries of requests
+ * with PASID share one, since (id, PASID) then never names two roots; requests
+ * without PASID are all cached as PASID 0, so each such binding has its own.
+ */
+#define VTDP_DID_SVA		1
+#define VTDP_DID_PASS_THROUGH	2
+#define VTDP_DID_BLOCKED	3
+#define VTDP_DID_FIRST_RID	4
+
+extern struct mutex vtdp_lock;
+
+struct vtdp_unit;
+struct vtdp_client;
+
+/* ---- queue (vtd_qi.c) --------------------------------------------------- */
+
+#define VTDP_QI_ORDER		3	/* 8 pages: 1024 descriptors of 32 bytes */
+#define VTDP_QI_SLOTS		((PAGE_SIZE << VTDP_QI_ORDER) >> VTD_IQT_SHIFT)
+
+enum vtdp_slot_state {
+	VTDP_SLOT_FREE = 0,
+	VTDP_SLOT_BUSY,		/* its submitter is waiting */
+	VTDP_SLOT_ABANDONED,	/* its submitter gave up; free once completed */
+};
+
+enum vtdp_batch_result {
+	VTDP_BATCH_OK = 0,
+	VTDP_BATCH_REFUSED,	/* hardware did not accept a descriptor of it */
+	VTDP_BATCH_DROPPED,	/* hardware dropped its waits; send it again */
+};
+
+/**
+ * struct vtdp_qi - one unit's invalidation queue
+ * @lock: guards all but @status, which hardware writes
+ * @ring: VTDP_QI_SLOTS descriptors
+ * @status: a word for each slot, set to 1 by the wait descriptor in it
+ * @state: of the batch that begins in a slot
+ * @length: of the batch that begins in a slot
+ * @result: enum vtdp_batch_result of the batch that begins in a slot
+ * @head: first slot not free
+ * @tail: next slot to fill
+ * @on: descriptors may be submitted
+ * @doorbells: writes of the tail register
+ * @descriptors: submitted
+ */
+struct vtdp_qi {
+	spinlock_t lock;
+	u64 *ring;
+	u32 *status;
+	u8 state[VTDP_QI_SLOTS];
+	u16 length[VTDP_QI_SLOTS];
+	u8 result[VTDP_QI_SLOTS];
+	unsigned int head;
+	unsigned int tail;
+	bool on;
+	u64 doorbells;
+	u64 descriptors;
+};
+
+/**
+ * struct vtdp_batch - descriptors on their way, on the caller's stack
+ * @unit: whose queue
+ * @first: slot of the first descriptor
+ * @next: slot of the next one to add
+ * @room: descriptors that may still be added
+ * @iotlb_wait: slot of the wait that covers caches of the unit, or -1
+ * @devtlb_wait: slot of the wait that covers device TLBs, or -1
+ */
+struct vtdp_batch {
+	struct vtdp_unit *unit;
+	u16 first;
+	u16 next;
+	u16 room;
+	s16 iotlb_wait;
+	s16 devtlb_wait;
+};
+
+/* ---- PASID tables (pasid_table.c) ---------------------------------------- */
+
+/**
+ * struct vtdp_leaf - one PASID table: 64 entries
+ * @entries: the page that hardware reads
+ * @users: bindings of each entry; above 1 only in shared layouts
+ * @used: entries with users
+ */
+struct vtdp_leaf {
+	u64 *entries;
+	u16 users[VTD_LEAF_PASIDS];
+	unsigned int used;
+};
+
+/**
+ * struct vtdp_pool - PASID tables from the second on
+ * @leaves: struct vtdp_leaf by directory index
+ * @tables: that refer to them; one, but for the shared layouts
+ * @caps: ECAP bits that entries depend on; equal for all of @tables
+ *
+ * Under vtdp_lock.
+ */
+struct vtdp_pool {
+	struct xarray leaves;
+	struct list_head tables;
+	u64 caps;
+};
+
+/**
+ * struct vtdp_table - the PASID directory of one function
+ * @unit: unit that walks it
+ * @pool: where its leaves but the first live
+ * @node: in pool->tables
+ * @own_pool: the pool of a function that shares with nobody
+ * @dir: directory
+ * @pdts: size of @dir: 2^(pdts + 7) entries
+ * @leaf0: PASIDs 0 to 63, never shared: entry 0 is the function's own
+ */
+struct vtdp_table {
+	struct vtdp_unit *unit;
+	struct vtdp_pool *pool;
+	struct list_head node;
+	struct vtdp_pool own_pool;
+	u64 *dir;
+	unsigned int pdts;
+	struct vtdp_leaf leaf0;
+};
+
+/* ---- units (vtd_unit.c, vtd_ctx.c, vtd_fault.c) -------------------------- */
+
+/**
+ * struct vtdp_scope - one entry of a DMAR device scope (spec 8.3.1)
+ * @type: ACPI_DMAR_SCOPE_TYPE_*
+ * @enumeration_id: of IOAPIC, HPET or ACPI name space device
+ * @bus: where @path begins
+ * @depth: elements of @path
+ * @path: device << 3 | function, downwards
+ */
+struct vtdp_scope {
+	u8 type;
+	u8 enumeration_id;
+	u8 bus;
+	u8 depth;
+	u8 path[16];
+};
+
+/**
+ * struct vtdp_dmar - one remapping structure of the DMAR table
+ * @node: in the list that vtdp_dmar_parse() fills
+ * @type: ACPI_DMAR_TYPE_*
+ * @segment: PCI segment
+ * @flags: of the structure, e.g. ACPI_DMAR_INCLUDE_ALL
+ * @base: registers (DRHD) or first byte of the region (RMRR)
+ * @limit: last byte of the region (RMRR)
+ * @scopes: number of @scope
+ * @scope: device scope
+ */
+struct vtdp_dmar {
+	struct list_head node;
+	u16 type;
+	u16 segment;
+	u8 flags;
+	u64 base;
+	u64 limit;
+	unsigned int scopes;
+	struct vtdp_scope scope[];
+};
+
+/**
+ * struct vtdp_unit - one VT-d unit
+ * @node: in vtdp_units, fixed from load to unload
+ * @index: its number
+ * @drhd: what the DMAR table says of it
+ * @regs: its registers
+ * @cap: CAP_REG
+ * @ecap: ECAP_REG
+ * @state: VTDPASID_UNIT_*; to BROKEN from any context, else under vtdp_lock
+ * @qi: its invalidation queue
+ * @root: root table
+ * @ctx: context tables, two a bus
+ * @pass: PASID table of the functions that pass through
+ * @blocked_root: a top-level page without entries
+ * @dids: domain ids of bindings without PASID
+ * @pool: PASID tables that its functions share, with pasid_table=unit
+ * @devices: attached functions
+ * @devices_lock: guards @devices and each device's list of bindings
+ * @nr_devices: length of @devices
+ * @fault_work: reads the fault records
+ * @faults: records read
+ * @saved_pmen: PMEN_REG before takeover
+ * @saved_rtaddr: RTADDR_REG before takeover
+ * @saved_iqa: IQA_REG before takeover
+ * @saved_fectl: FECTL_REG before takeover
+ */
+struct vtdp_unit {
+	struct list_head node;
+	unsigned int index;
+	const struct vtdp_dmar *drhd;
+	void __iomem *regs;
+	u64 cap;
+	u64 ecap;
+	int state;
+	struct vtdp_qi qi;
+	u64 *root;
+	u64 *ctx[VTD_ROOT_ENTRIES * 2];
+	struct vtdp_table *pass;
+	u64 *blocked_root;
+	struct ida dids;
+	struct vtdp_pool pool;
+	struct list_head devices;
+	spinlock_t devices_lock;
+	unsigned int nr_devices;
+	struct delayed_work fault_work;
+	atomic64_t faults;
+	u32 saved_pmen;
+	u64 saved_rtaddr;
+	u64 saved_iqa;
+	u32 saved_fectl;
+};
+
+/* ---- events (event.c) ---------------------------------------------------- */
+
+#define VTDP_EVENTS		256
+
+/**
+ * struct vtdp_events - the events that one client has not read yet
+ * @lock: guards the rest
+ * @wait: readers
+ * @ring: VTDP_EVENTS events
+ * @head: next to read; free running
+ * @tail: next to fill; free running
+ * @lost: dropped since @tail was last moved
+ */
+struct vtdp_events {
+	spinlock_t lock;
+	wait_queue_head_t wait;
+	struct vtdpasid_event *ring;
+	unsigned int head;
+	unsigned int tail;
+	u32 lost;
+};
+
+/* ---- the rest ------------------------------------------------------------ */
+
+/**
+ * struct vtdp_client - one open file of /dev/vtdpasid
+ * @node: in vtdp_clients, under vtdp_lock
+ * @devices: struct vtdp_device by id
+ * @bindings: struct vtdp_binding by id
+ * @holds: struct vtdp_hold
+ * @reserved: struct vtdp_pasid reserved and not yet an mm's
+ * @events: what read() delivers
+ */
+struct vtdp_client {
+	struct list_head node;
+	struct xarray devices;
+	struct xarray bindings;
+	struct list_head holds;
+	struct list_head reserved;
+	struct vtdp_events events;
+};
+
+/**
+ * struct vtdp_device - one attached function
+ * @unit: its unit
+ * @node: in unit->devices
+ * @client: file that attached it
+ * @id: in that file
+ * @pdev: the function; a reference is held
+ * @rid: its requester id
+ * @table: its PASID table
+ * @pasid_max: highest PASID, 0 without
+ * @claimed: our driver is bound to it
+ * @pasid_on: PASID capability enabled by us
+ * @ats_on: ATS enabled by us: device-TLB invalidations are due
+ * @ats_qdep: invalidate queue depth
+ * @pfsid: requester id of the physical function, for VFs
+ * @gone: no longer on the bus: do not touch it
+ * @acs: peers are kept from reaching it past the unit
+ * @stopped: bus mastering switched off, since it or its unit failed
+ * @bindings: struct vtdp_binding; under devices_lock too
+ * @nr_bindings: length of @bindings
+ * @rid_binding: binding without PASID
+ * @faults: DMA faults recorded
+ */
+struct vtdp_device {
+	struct vtdp_unit *unit;
+	struct list_head node;
+	struct vtdp_client *client;
+	u32 id;
+	struct pci_dev *pdev;
+	u16 rid;
+	struct vtdp_table table;
+	u32 pasid_max;
+	bool claimed;
+	bool pasid_on;
+	bool ats_on;
+	u8 ats_qdep;
+	u16 pfsid;
+	bool gone;
+	bool acs;
+	bool stopped;
+	struct list_head bindings;
+	unsigned int nr_bindings;
+	struct vtdp_binding *rid_binding;
+	atomic64_t faults;
+};
+
+enum vtdp_pasid_state {
+	VTDP_PASID_RESERVED,	/* a client's, no mm's */
+	VTDP_PASID_OWNED,	/* a space's */
+	VTDP_PASID_QUARANTINE,	/* free, but not yet given out again */
+};
+
+/**
+ * struct vtdp_pasid - one PASID that is not in its first freedom
+ * @node: in client->reserved, or in the quarantine
+ * @nr: the number
+ * @state: enum vtdp_pasid_state
+ * @uid: user it counts for
+ */
+struct vtdp_pasid {
+	struct list_head node;
+	u32 nr;
+	enum vtdp_pasid_state state;
+	kuid_t uid;
+};
+
+/**
+ * struct vtdp_space - one address space
+ * @hash: in the table of spaces, by mm; under vtdp_lock
+ * @mm: kept from being freed (not from ending) by @notifier
+ * @notifier: tells of unmapped ranges and of the end
+ * @holds: references; under vtdp_lock
+ * @pasid: its PASID, or NULL; set once, under vtdp_lock
+ * @lock: guards what follows
+ * @root: top-level page that devices walk: the user half of mm->pgd
+ * @used: slots of @root that are not zero
+ * @bindings: struct vtdp_binding, those of one unit side by side
+ * @nr_bindings: length of @bindings
+ * @noncoherent: a unit that does not snoop page walks reads @root
+ * @leak: a broken unit may still read @root
+ * @dead: the mm has ended
+ * @pid: process that made it, for messages
+ * @comm: its name
+ */
+struct vtdp_space {
+	struct hlist_node hash;
+	struct mm_struct *mm;
+	struct mmu_notifier notifier;
+	unsigned int holds;
+	struct vtdp_pasid *pasid;
+	spinlock_t lock;
+	u64 *root;
+	DECLARE_BITMAP(used, VTDP_USER_SLOTS);
+	struct list_head bindings;
+	unsigned int nr_bindings;
+	bool noncoherent;
+	bool leak;
+	bool dead;
+	pid_t pid;
+	char comm[TASK_COMM_LEN];
+};
+
+/**
+ * struct vtdp_hold - a client's reference on a space
+ * @node: in client->holds
+ * @space: what is held
+ * @bindings: of this client and space
+ */
+struct vtdp_hold {
+	struct list_head node;
+	struct vtdp_space *space;
+	unsigned int bindings;
+};
+
+/**
+ * struct vtdp_binding - an address space on a device
+ * @device: the device
+ * @hold: the hold through which it was made
+ * @space: hold->space
+ * @device_node: in device->bindings
+ * @space_node: in space->bindings while live
+ * @id: in the client
+ * @pasid: PASID that the device uses; 0: requests without PASID
+ * @did: domain id of the entry
+ * @entry: PASID-table entry
+ * @live: the entry is present and @space_node is linked; under space->lock
+ * @faults: DMA faults recorded
+ */
+struct vtdp_binding {
+	struct vtdp_device *device;
+	struct vtdp_hold *hold;
+	struct vtdp_space *space;
+	struct list_head device_node;
+	struct list_head space_node;
+	u32 id;
+	u32 pasid;
+	u16 did;
+	u64 *entry;
+	bool live;
+	atomic64_t faults;
+};
+
+/* main.c */
+extern int vtdp_table_layout;		/* VTDPASID_TABLE_* */
+extern bool vtdp_allow_unsafe_interrupts;
+extern bool vtdp_passthrough_all;
+extern unsigned int vtdp_user_pasids;
+
+/* vtd_dmar.c: the ACPI DMAR table */
+int vtdp_dmar_parse(const void *table, size_t length, struct list_head *out);
+void vtdp_dmar_free(struct list_head *list);
+
+/* vtd_unit.c: finding units, takeover, handback, containment */
+extern struct list_head vtdp_units;
+extern unsigned int vtdp_nr_units;
+
+int vtdp_units_init(void);
+void vtdp_units_exit(void);
+struct vtdp_unit *vtdp_unit_by_index(unsigned int index);
+struct vtdp_unit *vtdp_unit_of(struct pci_dev *pdev);
+bool vtdp_unit_firmware_uses(struct vtdp_unit *unit, struct pci_dev *pdev,
+			     u16 rid);
+int vtdp_unit_command(struct vtdp_unit *unit, u32 bit, bool on);
+int vtdp_unit_takeover(struct vtdp_unit *unit, u32 *check);
+int vtdp_unit_handback(struct vtdp_unit *unit);
+void vtdp_unit_break(struct vtdp_unit *unit, const char *why);
+u32 vtdp_pasid_limit(void);
+u32 vtdp_pasid_first(void);
+
+static inline u32 vtdp_read32(struct vtdp_unit *unit, unsigned int reg)
+{
+	return readl(unit->regs + reg);
+}
+
+static inline u64 vtdp_read64(struct vtdp_unit *unit, unsigned int reg)
+{
+	return readq(unit->regs + reg);
+}
+
+static inline void vtdp_write32(struct vtdp_unit *unit, unsigned int reg, u32 v)
+{
+	writel(v, unit->regs + reg);
+}
+
+static inline void vtdp_write64(struct vtdp_unit *unit, unsigned int reg, u64 v)
+{
+	writeq(v, unit->regs + reg);
+}
+
+/**
+ * vtdp_flush_table() - make a table's bytes visible to a unit
+ * @unit: unit that will read them
+ * @addr: first byte
+ * @size: bytes
+ *
+ * Without ECAP.C hardware reads root, context and PASID tables from memory,
+ * past the CPU's caches (11.4.3). Call it for what an entry points to before
+ * the entry is made to point there, then for the entry.
+ */
+static inline void vtdp_flush_table(struct vtdp_unit *unit, void *addr,
+				    unsigned int size)
+{
+	if (!(unit->ecap & VTD_ECAP_C))
+		clflush_cache_range(addr, size);
+}
+
+/* vtd_qi.c: the invalidation queue */
+int vtdp_qi_init(struct vtdp_unit *unit);
+void vtdp_qi_exit(struct vtdp_unit *unit);
+int vtdp_qi_enable(struct vtdp_unit *unit);
+int vtdp_qi_disable(struct vtdp_unit *unit);
+int vtdp_qi_begin(struct vtdp_unit *unit, struct vtdp_batch *batch,
+		  unsigned int count);
+int vtdp_qi_wait_room(struct vtdp_unit *unit, unsigned int count);
+int vtdp_qi_start(struct vtdp_unit *unit, struct vtdp_batch *batch,
+		  unsigned int count);
+void vtdp_qi_submit(struct vtdp_batch *batch);
+int vtdp_qi_wait(struct vtdp_batch *batch);
+int vtdp_qi_finish(struct vtdp_batch *batch);
+void vtdp_qi_context_global(struct vtdp_batch *batch);
+void vtdp_qi_context_device(struct vtdp_batch *batch, u16 did, u16 rid);
+void vtdp_qi_pasid_cache(struct vtdp_batch *batch, u64 gran, u16 did, u32 pasid);
+void vtdp_qi_iotlb(struct vtdp_batch *batch, u64 gran, u16 did);
+void vtdp_qi_piotlb(struct vtdp_batch *batch, u16 did, u32 pasid, u64 first,
+		    u64 last, bool all);
+void vtdp_qi_devtlb(struct vtdp_batch *batch, const struct vtdp_device *device,
+		    u32 pasid, u64 first, u64 last, bool all);
+
+/* vtd_ctx.c: root and context tables */
+int vtdp_ctx_init(struct vtdp_unit *unit);
+void vtdp_ctx_exit(struct vtdp_unit *unit);
+int vtdp_ctx_prepare(struct vtdp_unit *unit, u8 bus);
+u64 *vtdp_ctx_entry(struct vtdp_unit *unit, u16 rid);
+int vtdp_ctx_pass(struct vtdp_unit *unit, u16 rid);
+int vtdp_ctx_block(struct vtdp_unit *unit, u16 rid);
+int vtdp_ctx_attach(struct vtdp_device *device);
+int vtdp_ctx_detach(struct vtdp_device *device);
+int vtdp_ctx_resize(struct vtdp_device *device, u64 *dir, unsigned int pdts);
+
+/* pasid_table.c: directories, PASID tables, entries */
+void *vtdp_page_alloc(struct vtdp_unit *unit, unsigned int order);
+void vtdp_page_free(void *page, unsigned int order);
+void vtdp_pool_init(struct vtdp_pool *pool);
+int vtdp_table_init(struct vtdp_table *table, struct vtdp_unit *unit,
+		    struct vtdp_pool *shared);
+void vtdp_table_exit(struct vtdp_table *table);
+unsigned int vtdp_table_pdts(u32 pasid);
+unsigned int vtdp_table_dir_order(unsigned int pdts);
+u64 *vtdp_table_grow(struct vtdp_table *table, unsigned int pdts);
+int vtdp_table_prepare(struct vtdp_table *table, u32 pasid);
+struct vtdp_leaf *vtdp_table_leaf(struct vtdp_table *table, u32 pasid);
+u64 *vtdp_table_entry(struct vtdp_table *table, u32 pasid);
+bool vtdp_table_get(struct vtdp_table *table, u32 pasid);
+bool vtdp_table_put(struct vtdp_table *table, u32 pasid);
+bool vtdp_table_unlink_leaf(struct vtdp_table *table, u32 pasid);
+void vtdp_table_drop_leaf(struct vtdp_table *table, u32 pasid);
+unsigned int vtdp_table_leaves(struct vtdp_table *table);
+void vtdp_entry_first_stage(const struct vtdp_unit *unit, u64 *entry, u16 did,
+			    const u64 *root);
+void vtdp_entry_pass_through(const struct vtdp_unit *unit, u64 *entry, u16 did);
+void vtdp_entry_set(struct vtdp_unit *unit, u64 *slot, const u64 *entry,
+		    unsigned int qwords);
+void vtdp_entry_clear(struct vtdp_unit *unit, u64 *slot, u64 qword);
+void vtdp_entry_zero(struct vtdp_unit *unit, u64 *slot, unsigned int qwords);
+
+/* pasid_alloc.c: the global PASID space */
+struct vtdp_pasid *vtdp_pasid_alloc(u32 min, u32 max, kuid_t uid, bool privileged);
+void vtdp_pasid_free(struct vtdp_pasid *pasid);
+void vtdp_pasid_exit(void);
+
+/* owner.c: who drives a function, and what its context entry must be */
+extern struct pci_driver vtdp_pci_driver;
+
+int vtdp_owner_init(void);
+void vtdp_owner_exit(void);
+int vtdp_owner_apply(struct vtdp_unit *unit);
+bool vtdp_owner_claimed(struct pci_dev *pdev);
+bool vtdp_owner_userspace(struct pci_dev *pdev);
+bool vtdp_owner_aliased(struct pci_dev *pdev);
+
+/* acs.c: access control services on the way up */
+bool vtdp_acs_get(struct pci_dev *pdev);
+void vtdp_acs_put(struct pci_dev *pdev);
+
+/* device.c: attach and detach */
+int vtdp_device_attach(struct vtdp_client *client, struct vtdpasid_attach *arg);
+int vtdp_device_detach_id(struct vtdp_client *client, u32 id);
+struct vtdp_device *vtdp_device_by_rid(struct vtdp_unit *unit, u16 rid);
+void vtdp_device_detach_all(struct vtdp_client *client);
+void vtdp_device_lost(struct vtdp_unit *unit, struct pci_dev *pdev);
+void vtdp_device_stop(struct vtdp_device *device);
+void vtdp_device_stop_rid(struct vtdp_unit *unit, u16 rid);
+bool vtdp_device_stopped_rid(struct vtdp_unit *unit, u16 rid);
+u32 vtdp_device_state(const struct vtdp_device *device);
+
+/* space.c: address spaces */
+#define VTDP_SPACE_BINDINGS	256	/* most bindings of one space */
+
+struct vtdp_space *vtdp_space_get(void);
+void vtdp_space_put(struct vtdp_space *space);
+void vtdp_space_link(struct vtdp_binding *binding);
+void vtdp_space_unlink(struct vtdp_binding *binding);
+int vtdp_space_sync(struct vtdp_space *space, u64 first, u64 last, bool grow);
+void vtdp_space_fault(struct vtdp_space *space, u64 addr);
+unsigned int vtdp_space_walk(struct vtdp_space *space, u64 addr, u64 *entries);
+void vtdp_space_exit(void);
+
+/* bind.c: address space to device */
+int vtdp_bind(struct vtdp_client *client, struct vtdp_hold *hold,
+	      struct vtdpasid_bind *arg);
+int vtdp_unbind(struct vtdp_binding *binding);
+void vtdp_bind_entry0(struct vtdp_device *device);
+
+/* client.c: what one open file holds */
+struct vtdp_client *vtdp_client_open(void);
+void vtdp_client_close(struct vtdp_client *client);
+int vtdp_client_pasid_alloc(struct vtdp_client *client,
+			    struct vtdpasid_pasid_alloc *arg);
+int vtdp_client_pasid_free(struct vtdp_client *client, u32 pasid);
+int vtdp_client_give_pasid(struct vtdp_client *client, struct vtdp_space *space,
+			   u32 wanted, u32 min, u32 max);
+void vtdp_client_take_pasid(struct vtdp_client *client, struct vtdp_space *space,
+			    u32 wanted);
+int vtdp_client_bind(struct vtdp_client *client, struct vtdpasid_bind *arg);
+int vtdp_client_unbind(struct vtdp_client *client, u32 id);
+int vtdp_client_sync(struct vtdp_client *client, u64 addr, u64 length);
+
+/* walk.c: what hardware would walk */
+int vtdp_walk(struct vtdpasid_walk *arg);
+
+/* event.c: events to userspace */
+int vtdp_events_init(struct vtdp_events *events);
+void vtdp_events_exit(struct vtdp_events *events);
+void vtdp_event_push(struct vtdp_events *events,
+		     const struct vtdpasid_event *event);
+ssize_t vtdp_events_read(struct vtdp_events *events, char __user *buf,
+			 size_t count, bool nonblock);
+__poll_t vtdp_events_poll(struct vtdp_events *events, struct file *file,
+			  poll_table *wait);
+void vtdp_event_device(const struct vtdp_device *device, u16 type);
+void vtdp_event_mm_gone(const struct vtdp_binding *binding);
+
+/* vtd_fault.c: fault records */
+void vtdp_fault_init(struct vtdp_unit *unit);
+void vtdp_fault_start(struct vtdp_unit *unit);
+void vtdp_fault_stop(struct vtdp_unit *unit);
+const char *vtdp_fault_reason(u8 reason);
+bool vtdp_fault_decode(u64 lo, u64 hi, struct vtdpasid_event *event);
+
+/* chardev.c: /dev/vtdpasid */
+int vtdp_chardev_init(void);
+void vtdp_chardev_exit(void);
+
+#endif /* VTDP_VTDPASID_H */
