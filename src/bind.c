@@ -333,6 +333,7 @@ int vtdp_unbind(struct vtdp_binding *binding)
 	if (leaf)
 		vtdp_table_drop_leaf(&device->table, binding->pasid);
 	bind_list_del(binding);
+	err = vtdp_prq_drain(device, binding->pasid) ?: err;
 	xa_erase(&device->client->bindings, binding->id);
 	bind_did_free(device->unit, binding->did);
 	kfree(binding);

@@ -40,6 +40,8 @@ static void unit_info(struct vtdp_unit *unit, struct vtdpasid_unit_info *arg)
 	arg->out_doorbells = unit->qi.doorbells;
 	arg->out_descriptors = unit->qi.descriptors;
 	spin_unlock(&unit->qi.lock);
+	arg->out_requests = READ_ONCE(unit->requests);
+	arg->out_overflows = READ_ONCE(unit->overflows);
 }
 
 static int ioctl_unit_info(struct vtdp_client *client, void *data)
@@ -123,6 +125,8 @@ static void device_info(struct vtdp_device *device,
 	arg->out_dir_entries = 1u << (device->table.pdts + 7);
 	arg->out_leaves = vtdp_table_leaves(&device->table);
 	arg->out_faults = atomic64_read(&device->faults);
+	arg->out_requests = atomic64_read(&device->requests);
+	arg->out_requests_failed = atomic64_read(&device->requests_failed);
 }
 
 static int ioctl_device_info(struct vtdp_client *client, void *data)
@@ -183,6 +187,51 @@ static int ioctl_walk(struct vtdp_client *client, void *data)
 	return vtdp_walk(data);
 }
 
+static int ioctl_pin(struct vtdp_client *client, void *data)
+{
+	struct vtdpasid_pin *arg = data;
+
+	if (arg->reserved)
+		return -EINVAL;
+	return vtdp_pin(client, arg);
+}
+
+static int ioctl_unpin(struct vtdp_client *client, void *data)
+{
+	struct vtdpasid_unpin *arg = data;
+
+	if (arg->reserved)
+		return -EINVAL;
+	return vtdp_unpin(client, arg->pin);
+}
+
+static void binding_info(struct vtdp_client *client,
+			 const struct vtdp_binding *binding,
+			 struct vtdpasid_binding_info *arg)
+{
+	arg->out_device = binding->device->id;
+	arg->out_pasid = binding->pasid;
+	arg->out_live = !READ_ONCE(binding->space->dead);
+	arg->out_faults = atomic64_read(&binding->faults);
+	arg->out_requests = atomic64_read(&binding->requests);
+	arg->out_requests_failed = atomic64_read(&binding->requests_failed);
+	arg->out_pinned = vtdp_pinned(client, binding->space);
+}
+
+static int ioctl_binding_info(struct vtdp_client *client, void *data)
+{
+	struct vtdpasid_binding_info *arg = data;
+	struct vtdp_binding *binding;
+
+	if (mutex_lock_interruptible(&vtdp_lock))
+		return -EINTR;
+	binding = xa_load(&client->bindings, arg->binding);
+	if (binding)
+		binding_info(client, binding, arg);
+	mutex_unlock(&vtdp_lock);
+	return binding ? 0 : -ENOENT;
+}
+
 /* ---- dispatch ------------------------------------------------------------ */
 
 union ioctl_arg {
@@ -199,6 +248,9 @@ union ioctl_arg {
 	struct vtdpasid_unbind unbind;
 	struct vtdpasid_sync sync;
 	struct vtdpasid_walk walk;
+	struct vtdpasid_pin pin;
+	struct vtdpasid_unpin unpin;
+	struct vtdpasid_binding_info binding_info;
 };
 
 /* What every argument begins with. */
@@ -270,6 +322,9 @@ static const struct ioctl_op ioctl_ops[] = {
 	IOCTL_OP_IN(sync, SYNC, length),
 	IOCTL_OP(walk, WALK, out_fs, out_valid, .admin = true,
 		 .flags = VTDPASID_WALK_NEXT),
+	IOCTL_OP(pin, PIN, reserved, out_pin, .flags = VTDPASID_PIN_WRITE),
+	IOCTL_OP_IN(unpin, UNPIN, reserved),
+	IOCTL_OP(binding_info, BINDING_INFO, out_pinned, out_device),
 };
 
 /* Bring the argument in. What is given out starts from zero. */

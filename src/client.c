@@ -22,6 +22,7 @@ struct vtdp_client *vtdp_client_open(void)
 	}
 	xa_init_flags(&client->devices, XA_FLAGS_ALLOC1);
 	xa_init_flags(&client->bindings, XA_FLAGS_ALLOC1);
+	xa_init_flags(&client->pins, XA_FLAGS_ALLOC1);
 	INIT_LIST_HEAD(&client->holds);
 	INIT_LIST_HEAD(&client->reserved);
 	return client;
@@ -29,13 +30,15 @@ struct vtdp_client *vtdp_client_open(void)
 
 /* ---- holds --------------------------------------------------------------- */
 
-static struct vtdp_hold *hold_find(struct vtdp_client *client,
-				   struct vtdp_space *space)
+/* The client's hold on an mm's space, or NULL. Under vtdp_lock. */
+struct vtdp_hold *vtdp_client_hold(struct vtdp_client *client,
+				   const struct mm_struct *mm)
 {
 	struct vtdp_hold *hold;
 
+	lockdep_assert_held(&vtdp_lock);
 	list_for_each_entry(hold, &client->holds, node)
-		if (hold->space == space)
+		if (hold->space->mm == mm)
 			return hold;
 	return NULL;
 }
@@ -63,7 +66,7 @@ static struct vtdp_hold *hold_begin(struct vtdp_client *client, bool *fresh)
 	if (IS_ERR(space))
 		return ERR_CAST(space);
 	mutex_lock(&vtdp_lock);
-	hold = hold_find(client, space);
+	hold = vtdp_client_hold(client, space->mm);
 	*fresh = !hold;
 	if (hold) {
 		vtdp_space_put(space);
@@ -91,7 +94,7 @@ static int hold_end(struct vtdp_hold *hold, bool fresh, int err)
 }
 
 /* Only an address space's own threads decide about it, while it lives. */
-static bool may_act_on(const struct vtdp_space *space)
+bool vtdp_client_may_act_on(const struct vtdp_space *space)
 {
 	return space->mm == current->mm || READ_ONCE(space->dead);
 }
@@ -259,9 +262,9 @@ int vtdp_client_pasid_free(struct vtdp_client *client, u32 nr)
 	list_for_each_entry(hold, &client->holds, node) {
 		if (!hold->space->pasid || hold->space->pasid->nr != nr)
 			continue;
-		if (!may_act_on(hold->space)) {
+		if (!vtdp_client_may_act_on(hold->space)) {
 			err = -EACCES;
-		} else if (hold->bindings) {
+		} else if (hold->bindings || hold->pins) {
 			err = -EBUSY;
 		} else {
 			hold_put(hold);
@@ -299,7 +302,7 @@ int vtdp_client_unbind(struct vtdp_client *client, u32 id)
 	binding = xa_load(&client->bindings, id);
 	if (!binding)
 		err = -ENOENT;
-	else if (!may_act_on(binding->space))
+	else if (!vtdp_client_may_act_on(binding->space))
 		err = -EACCES;
 	else
 		err = vtdp_unbind(binding);
@@ -311,7 +314,7 @@ int vtdp_client_unbind(struct vtdp_client *client, u32 id)
 int vtdp_client_sync(struct vtdp_client *client, u64 addr, u64 length)
 {
 	u64 end = (u64)VTDP_USER_SLOTS << PGDIR_SHIFT;
-	struct vtdp_hold *hold, *found = NULL;
+	struct vtdp_hold *hold;
 	int err = -ENOENT;
 
 	if (!length)
@@ -320,11 +323,9 @@ int vtdp_client_sync(struct vtdp_client *client, u64 addr, u64 length)
 		return -EOVERFLOW;
 	if (mutex_lock_interruptible(&vtdp_lock))
 		return -EINTR;
-	list_for_each_entry(hold, &client->holds, node)
-		if (hold->space->mm == current->mm)
-			found = hold;
-	if (found && found->bindings)
-		err = vtdp_space_sync(found->space, addr, addr + length - 1, true);
+	hold = vtdp_client_hold(client, current->mm);
+	if (hold && hold->bindings)
+		err = vtdp_space_sync(hold->space, addr, addr + length - 1, true);
 	mutex_unlock(&vtdp_lock);
 	return err;
 }
@@ -335,8 +336,8 @@ int vtdp_client_sync(struct vtdp_client *client, u64 addr, u64 length)
  * vtdp_client_close() - give up all that a client holds
  * @client: freed
  *
- * Bindings, PASIDs, attachments, in this order: the numbers rest while the
- * functions are being reset.
+ * Bindings, pins, PASIDs, attachments, in this order: nothing is reached when
+ * its pages go, and numbers rest while functions are being reset.
  *
  * Context: may sleep; takes vtdp_lock and device_locks.
  */
@@ -350,6 +351,10 @@ void vtdp_client_close(struct vtdp_client *client)
 	mutex_lock(&vtdp_lock);
 	xa_for_each(&client->bindings, id, binding)
 		vtdp_unbind(binding);
+	mutex_unlock(&vtdp_lock);
+	vtdp_pin_close(client);
+
+	mutex_lock(&vtdp_lock);
 	list_for_each_entry_safe(hold, next_hold, &client->holds, node)
 		hold_put(hold);
 	list_for_each_entry_safe(pasid, next, &client->reserved, node) {

@@ -50,8 +50,10 @@ u32 vtdp_device_state(const struct vtdp_device *device)
 		state |= VTDPASID_DEVICE_CLAIMED;
 	if (device->pasid_on)
 		state |= VTDPASID_DEVICE_PASID;
-	if (device->ats_on)
+	if (device->ats_pci)
 		state |= VTDPASID_DEVICE_ATS;
+	if (device->prq)
+		state |= VTDPASID_DEVICE_PRI;
 	if (READ_ONCE(device->stopped))
 		state |= VTDPASID_DEVICE_STOPPED;
 	if (!device->acs)
@@ -222,11 +224,59 @@ static void device_pci_stop(struct vtdp_device *device)
 		vtdp_acs_put(device->pdev);
 }
 
+/* The last reference: a fault of it may be served long after the detach. */
+void vtdp_device_release(struct kref *ref)
+{
+	struct vtdp_device *device = container_of(ref, struct vtdp_device, ref);
+
+	kfree(device->prq);
+	kfree(device);
+}
+
+/* Context: any but hard interrupts. */
+void vtdp_device_put(struct vtdp_device *device)
+{
+	kref_put(&device->ref, vtdp_device_release);
+}
+
 static void device_free(struct vtdp_device *device)
 {
 	vtdp_table_exit(&device->table);
 	pci_dev_put(device->pdev);
-	kfree(device);
+	vtdp_device_put(device);
+}
+
+static int device_end_bindings(struct vtdp_device *device)
+{
+	struct vtdp_binding *binding, *next;
+	int err = 0;
+
+	list_for_each_entry_safe(binding, next, &device->bindings, device_node)
+		err = vtdp_unbind(binding) ?: err;
+	return err;
+}
+
+/*
+ * All but the reset, which may take long and needs no more than device_lock.
+ * The function keeps its bus address until its context entry is gone, so stop
+ * it first: it was given virtual addresses, and must not have them read as
+ * physical ones.
+ */
+static int device_detach_locked(struct vtdp_device *device)
+{
+	int err, err2;
+
+	lockdep_assert_held(&vtdp_lock);
+	if (device->claimed && !device->gone)
+		pci_clear_master(device->pdev);
+	err = device_end_bindings(device);
+	vtdp_ats_stop(device);
+	err2 = vtdp_ctx_detach(device);
+	device_unlink(device);
+	device_pci_stop(device);
+	xa_erase(&device->client->devices, device->id);
+	device_free(device);
+	return err ?: err2;
 }
 
 static struct vtdp_device *device_alloc(struct vtdp_client *client,
@@ -239,6 +289,7 @@ static struct vtdp_device *device_alloc(struct vtdp_client *client,
 	device = kzalloc(sizeof(*device), GFP_KERNEL_ACCOUNT);
 	if (!device)
 		return ERR_PTR(-ENOMEM);
+	kref_init(&device->ref);
 	device->unit = unit;
 	device->client = client;
 	device->rid = pci_dev_id(pdev);
@@ -265,14 +316,17 @@ static int device_attach_locked(struct vtdp_client *client, struct pci_dev *pdev
 	err = device_check(unit, pdev);
 	if (err)
 		return err;
-	if (arg->flags & (VTDPASID_ATTACH_ATS | VTDPASID_ATTACH_PRI))
-		return -EPROTONOSUPPORT;
+	err = vtdp_ats_check(unit, pdev, arg->flags);
+	if (err)
+		return err;
 
 	device = device_alloc(client, unit, pdev);
 	if (IS_ERR(device))
 		return PTR_ERR(device);
-	err = xa_alloc(&client->devices, &device->id, device, xa_limit_31b,
-		       GFP_KERNEL_ACCOUNT);
+	err = vtdp_ats_prepare(device, arg->flags);
+	if (!err)
+		err = xa_alloc(&client->devices, &device->id, device,
+			       xa_limit_31b, GFP_KERNEL_ACCOUNT);
 	if (err) {
 		device_free(device);
 		return err;
@@ -282,12 +336,10 @@ static int device_attach_locked(struct vtdp_client *client, struct pci_dev *pdev
 	vtdp_bind_entry0(device);
 	device_link(device);
 	err = vtdp_ctx_attach(device);
+	if (!err)
+		err = vtdp_ats_start(device);
 	if (err) {
-		vtdp_ctx_detach(device);
-		device_unlink(device);
-		device_pci_stop(device);
-		xa_erase(&client->devices, device->id);
-		device_free(device);
+		device_detach_locked(device);
 		return err;
 	}
 	if (device->claimed)
@@ -330,38 +382,6 @@ int vtdp_device_attach(struct vtdp_client *client, struct vtdpasid_attach *arg)
 }
 
 /* ---- detach -------------------------------------------------------------- */
-
-static int device_end_bindings(struct vtdp_device *device)
-{
-	struct vtdp_binding *binding, *next;
-	int err = 0;
-
-	list_for_each_entry_safe(binding, next, &device->bindings, device_node)
-		err = vtdp_unbind(binding) ?: err;
-	return err;
-}
-
-/*
- * All but the reset, which may take long and needs no more than device_lock.
- * The function keeps its bus address until its context entry is gone, so stop
- * it first: it was given virtual addresses, and must not have them read as
- * physical ones.
- */
-static int device_detach_locked(struct vtdp_device *device)
-{
-	int err, err2;
-
-	lockdep_assert_held(&vtdp_lock);
-	if (device->claimed && !device->gone)
-		pci_clear_master(device->pdev);
-	err = device_end_bindings(device);
-	err2 = vtdp_ctx_detach(device);
-	device_unlink(device);
-	device_pci_stop(device);
-	xa_erase(&device->client->devices, device->id);
-	device_free(device);
-	return err ?: err2;
-}
 
 static void device_reset(struct pci_dev *pdev, bool claimed)
 {

@@ -12,6 +12,7 @@
 
 #define VTDP_VERSION	"0.1.0"
 
+/* All objects, their lists, and the units' tables: see vtdpasid.h. */
 DEFINE_MUTEX(vtdp_lock);
 
 int vtdp_table_layout = VTDPASID_TABLE_DEVICE;
@@ -86,9 +87,13 @@ static int __init main_init(void)
 	err = main_parse_layout();
 	if (err)
 		return err;
-	err = vtdp_units_init();
+	err = vtdp_prq_init();
 	if (err)
 		return err;
+	vtdp_irq_init();
+	err = vtdp_units_init();
+	if (err)
+		goto irq;
 	err = vtdp_owner_init();
 	if (err)
 		goto units;
@@ -106,6 +111,9 @@ owner:
 	vtdp_owner_exit();
 units:
 	vtdp_units_exit();
+irq:
+	vtdp_irq_exit();
+	vtdp_prq_exit();
 	return err;
 }
 
@@ -114,7 +122,11 @@ static void __exit main_exit(void)
 {
 	vtdp_chardev_exit();
 	vtdp_owner_exit();
+	/* A page request of a closed file may still be served. */
+	vtdp_prq_flush();
 	vtdp_units_exit();
+	vtdp_prq_exit();
+	vtdp_irq_exit();
 	vtdp_space_exit();
 	vtdp_pasid_exit();
 }

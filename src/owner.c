@@ -41,8 +41,8 @@ static int bridge_rid(struct pci_dev *bridge)
 	return -1;
 }
 
-/* Call @fn for each requester id of a function, its own first, until true. */
-static bool for_each_rid(struct pci_dev *pdev, rid_fn fn, void *data)
+/* Is @fn true for any requester id of a function? Its own comes first. */
+static bool any_rid(struct pci_dev *pdev, rid_fn fn, void *data)
 {
 	struct pci_bus *bus;
 	unsigned int devfn;
@@ -83,14 +83,14 @@ bool vtdp_owner_aliased(struct pci_dev *pdev)
 	u16 rid = pci_dev_id(pdev);
 	struct pci_dev *other = NULL;
 
-	if (for_each_rid(pdev, rid_differs, &rid)) {
+	if (any_rid(pdev, rid_differs, &rid)) {
 		pci_err(pdev, "requests may carry a bridge's or another function's requester id: no attach\n");
 		return true;
 	}
 	for_each_pci_dev(other) {
 		if (other == pdev || pci_domain_nr(other->bus) !=
 		    pci_domain_nr(pdev->bus) ||
-		    !for_each_rid(other, rid_equals, &rid))
+		    !any_rid(other, rid_equals, &rid))
 			continue;
 		pci_err(pdev, "requests cannot be told apart from those of %s: no attach\n",
 			pci_name(other));
@@ -147,7 +147,7 @@ static bool rid_passes(struct vtdp_unit *unit, u16 rid)
 	for_each_pci_dev(pdev) {
 		if (pci_domain_nr(pdev->bus) == unit->drhd->segment &&
 		    device_is_registered(&pdev->dev) &&
-		    for_each_rid(pdev, rid_equals, &rid) &&
+		    any_rid(pdev, rid_equals, &rid) &&
 		    function_passes(unit, pdev)) {
 			pci_dev_put(pdev);
 			return true;
@@ -208,7 +208,7 @@ int vtdp_owner_apply(struct vtdp_unit *unit)
 			pci_dev_put(pdev);
 			return err;
 		}
-		for_each_rid(pdev, rid_apply, unit);
+		any_rid(pdev, rid_apply, unit);
 	}
 	return 0;
 }
@@ -229,7 +229,7 @@ static void owner_changed(struct vtdp_unit *unit, struct pci_dev *pdev,
 		vtdp_device_lost(unit, pdev);
 		break;
 	}
-	for_each_rid(pdev, rid_apply, unit);
+	any_rid(pdev, rid_apply, unit);
 }
 
 static int owner_notify(struct notifier_block *nb, unsigned long action,
@@ -292,8 +292,13 @@ static int owner_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 
 static void owner_remove(struct pci_dev *pdev)
 {
-	/* Bindings have ended: the notifier came first. */
+	/*
+	 * Bindings have ended: the notifier came first. The next driver must
+	 * not find virtual addresses in the function.
+	 */
 	pci_clear_master(pdev);
+	if (pci_device_is_present(pdev))
+		pci_reset_function_locked(pdev);
 	pci_disable_device(pdev);
 }
 

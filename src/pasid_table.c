@@ -15,7 +15,6 @@
 #include <linux/gfp.h>
 #include <linux/slab.h>
 
-
 #include "vtdpasid.h"
 
 #define PDTS_MIN	2	/* 512 entries: one page, 32768 PASIDs */

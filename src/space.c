@@ -31,7 +31,6 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
-
 #include "vtdpasid.h"
 
 /* Units that one round of a flush submits to before it waits for them. */
@@ -111,11 +110,16 @@ struct space_flush {
 	bool pasid_cache;
 };
 
-static bool same_unit(struct vtdp_space *space, struct vtdp_binding *binding,
-		      struct vtdp_unit *unit)
+/* The next binding on the same unit, or NULL. */
+static struct vtdp_binding *unit_next(struct vtdp_space *space,
+				      struct vtdp_binding *b)
 {
-	return !list_entry_is_head(binding, &space->bindings, space_node) &&
-	       binding->device->unit == unit;
+	struct vtdp_binding *next = list_next_entry(b, space_node);
+
+	if (list_entry_is_head(next, &space->bindings, space_node) ||
+	    next->device->unit != b->device->unit)
+		return NULL;
+	return next;
 }
 
 /*
@@ -130,10 +134,6 @@ static bool flush_once(const struct vtdp_binding *binding, bool *pasid_done)
 	return !done;
 }
 
-#define for_each_of_unit(binding, start, space, unit)			\
-	for (binding = (start); same_unit(space, binding, unit);	\
-	     binding = list_next_entry(binding, space_node))
-
 /* One batch for the bindings of one unit, which begin at @start. */
 static int flush_submit_unit(struct vtdp_space *space, struct vtdp_binding *start,
 			     const struct space_flush *flush,
@@ -146,7 +146,7 @@ static int flush_submit_unit(struct vtdp_space *space, struct vtdp_binding *star
 	int err;
 
 	lockdep_assert_held(&space->lock);
-	for_each_of_unit(b, start, space, unit)
+	for (b = start; b; b = unit_next(space, b))
 		count++;
 	err = vtdp_qi_begin(unit, batch, 3 * count);
 	if (err)
@@ -154,17 +154,17 @@ static int flush_submit_unit(struct vtdp_space *space, struct vtdp_binding *star
 
 	if (flush->pasid_cache) {
 		done = false;
-		for_each_of_unit(b, start, space, unit)
+		for (b = start; b; b = unit_next(space, b))
 			if (flush_once(b, &done))
 				vtdp_qi_pasid_cache(batch, VTD_QI_PC_PASID,
 						    b->did, b->pasid);
 	}
 	done = false;
-	for_each_of_unit(b, start, space, unit)
+	for (b = start; b; b = unit_next(space, b))
 		if (flush_once(b, &done))
 			vtdp_qi_piotlb(batch, b->did, b->pasid, flush->first,
 				       flush->last, flush->all);
-	for_each_of_unit(b, start, space, unit)
+	for (b = start; b; b = unit_next(space, b))
 		if (READ_ONCE(b->device->ats_on))
 			vtdp_qi_devtlb(batch, b->device, b->pasid, flush->first,
 				       flush->last, flush->all);
@@ -317,7 +317,9 @@ static void space_invalidate(struct mmu_notifier *mn, struct mm_struct *mm,
 /*
  * The mm ends: its pages are freed when this returns. Entries become not
  * present with fault processing disabled, since a device that has not heard of
- * the end is no news; UNBIND wipes them.
+ * the end is no news; UNBIND wipes them. Their type stays (hardware does not
+ * look at it without P), for QEMU looks at it first, and records what is not
+ * valid whatever FPD says. It then walks a root that is empty.
  */
 static void space_release(struct mmu_notifier *mn, struct mm_struct *mm)
 {
@@ -330,7 +332,8 @@ static void space_release(struct mmu_notifier *mn, struct mm_struct *mm)
 	space->dead = true;
 	root_clear_all(space);
 	list_for_each_entry(b, &space->bindings, space_node)
-		vtdp_entry_clear(b->device->unit, b->entry, VTD_PASID0_FPD);
+		vtdp_entry_clear(b->device->unit, b->entry,
+				 (b->entry[0] & ~VTD_PASID0_P) | VTD_PASID0_FPD);
 	flush_submit(space, &flush, &round);
 	spin_unlock(&space->lock);
 	space_flush(space, &flush, &round);
@@ -343,6 +346,7 @@ static void space_release(struct mmu_notifier *mn, struct mm_struct *mm)
 		vtdp_space_unlink(b);
 	}
 	spin_unlock(&space->lock);
+	vtdp_pin_mm_gone(space);
 }
 
 /* No callback runs any more, nor will. */
@@ -392,6 +396,7 @@ static struct vtdp_space *space_alloc(struct mm_struct *mm)
 	get_task_comm(space->comm, current->group_leader);
 	spin_lock_init(&space->lock);
 	INIT_LIST_HEAD(&space->bindings);
+	INIT_LIST_HEAD(&space->pins);
 
 	space->notifier.ops = &space_notifier_ops;
 	err = mmu_notifier_register(&space->notifier, mm);

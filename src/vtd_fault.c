@@ -199,14 +199,33 @@ static void fault_read(struct vtdp_unit *unit)
 		vtdp_write32(unit, VTD_FSTS, VTD_FSTS_PFO);
 }
 
+static bool fault_pending(struct vtdp_unit *unit)
+{
+	u32 fsts = vtdp_read32(unit, VTD_FSTS);
+
+	return fsts != U32_MAX && fsts & (VTD_FSTS_PPF | VTD_FSTS_PFO);
+}
+
 static void fault_work(struct work_struct *work)
 {
 	struct vtdp_unit *unit = container_of(to_delayed_work(work),
 					      struct vtdp_unit, fault_work);
 
 	fault_read(unit);
-	schedule_delayed_work(&unit->fault_work,
-			      msecs_to_jiffies(FAULT_POLL_MS));
+	/* With an interrupt, only for what came in between: it raises none. */
+	if (!unit->fault_irq.virq)
+		schedule_delayed_work(&unit->fault_work,
+				      msecs_to_jiffies(FAULT_POLL_MS));
+	else if (fault_pending(unit))
+		schedule_delayed_work(&unit->fault_work, 0);
+}
+
+static irqreturn_t fault_interrupt(int irq, void *data)
+{
+	struct vtdp_unit *unit = data;
+
+	mod_delayed_work(system_wq, &unit->fault_work, 0);
+	return IRQ_HANDLED;
 }
 
 void vtdp_fault_init(struct vtdp_unit *unit)
@@ -221,18 +240,20 @@ void vtdp_fault_start(struct vtdp_unit *unit)
 	unsigned int base = FIELD_GET(VTD_CAP_FRO, unit->cap) * 16;
 	unsigned int i;
 
-	/* Polled: the event stays masked. */
-	vtdp_write32(unit, VTD_FECTL, VTD_FECTL_IM);
 	for (i = 0; i < count; i++)
 		vtdp_write32(unit, base + i * VTD_FRCD_SIZE + 12,
 			     VTD_FRCD_HI_F >> 32);
 	vtdp_write32(unit, VTD_FSTS, VTD_FSTS_PFO);
-	schedule_delayed_work(&unit->fault_work,
-			      msecs_to_jiffies(FAULT_POLL_MS));
+	if (vtdp_irq_start(&unit->fault_irq, unit, VTD_FECTL, fault_interrupt,
+			   "vtdpasid-fault"))
+		pr_warn("unit %u: no interrupt for faults: they are polled for, every %u ms\n",
+			unit->index, FAULT_POLL_MS);
+	mod_delayed_work(system_wq, &unit->fault_work, 0);
 }
 
 /* Context: may sleep; the work takes no mutex, so vtdp_lock may be held. */
 void vtdp_fault_stop(struct vtdp_unit *unit)
 {
+	vtdp_irq_stop(&unit->fault_irq);
 	cancel_delayed_work_sync(&unit->fault_work);
 }

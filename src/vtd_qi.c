@@ -646,6 +646,26 @@ void vtdp_qi_devtlb(struct vtdp_batch *batch, const struct vtdp_device *device,
 		       addr | (sized ? VTD_QI_DEVPIOTLB1_S : 0));
 }
 
+/* 7.7.1: a page group response, encoded */
+void vtdp_qi_response(struct vtdp_batch *batch, u64 qw0, u64 qw1)
+{
+	qi_add(batch, qw0, qw1);
+}
+
+/*
+ * 7.10: a wait that lets the unit bring all page requests into their queue
+ * first. The batch's own wait is fenced off behind it.
+ */
+void vtdp_qi_drain(struct vtdp_batch *batch)
+{
+	struct vtdp_qi *qi = &batch->unit->qi;
+
+	WRITE_ONCE(qi->status[batch->next], 0);
+	qi_add(batch, VTD_QI_WAIT | VTD_QI_WAIT_SW | VTD_QI_WAIT_FN |
+	       VTD_QI_WAIT_PD | FIELD_PREP(VTD_QI_WAIT_DATA, QI_DONE),
+	       virt_to_phys(&qi->status[batch->next]));
+}
+
 /**
  * vtdp_qi_enable() - switch the queue on
  * @unit: unit with an allocated queue and GSTS.QIES clear

@@ -93,7 +93,6 @@
 #define VTD_FSTS_ICE		BIT(5)
 #define VTD_FSTS_ITE		BIT(6)
 #define VTD_FSTS_FRI		GENMASK(15, 8)
-#define VTD_FECTL_IM		BIT(31)
 #define VTD_FRCD_SIZE		16
 #define VTD_FRCD_LO_FI		GENMASK_ULL(63, 12)
 #define VTD_FRCD_HI_SID		GENMASK_ULL(15, 0)
@@ -121,7 +120,12 @@
 /* 11.4.11: page requests */
 #define VTD_PRS_PPR		BIT(0)
 #define VTD_PRS_PRO		BIT(1)
-#define VTD_PECTL_IM		BIT(31)
+
+/* Event registers: control, and behind it data, address, upper address */
+#define VTD_EVENT_DATA		0x4
+#define VTD_EVENT_ADDR		0x8
+#define VTD_EVENT_UADDR		0xc
+#define VTD_EVENT_IM		BIT(31)
 
 /* 9.1: scalable-mode root entry, two qwords: devfn below 0x80, and the rest */
 #define VTD_ROOT_P		BIT_ULL(0)
@@ -162,7 +166,7 @@
 #define VTD_PASID2_FSPTPTR	GENMASK_ULL(63, 12)
 
 #define VTD_LEAF_SHIFT		6			/* 64 PASIDs a leaf */
-#define VTD_LEAF_PASIDS		(1u << VTD_LEAF_SHIFT)
+#define VTD_LEAF_PASIDS		64u
 
 /* 9.8: first-stage paging entry: bits that a walk looks at */
 #define VTD_FS_P		BIT_ULL(0)
@@ -212,5 +216,30 @@
 #define VTD_QI_WAIT_FN		BIT_ULL(6)
 #define VTD_QI_WAIT_PD		BIT_ULL(7)
 #define VTD_QI_WAIT_DATA	GENMASK_ULL(63, 32)
+
+/* 7.4.1: page request descriptor, four qwords, the last two private data */
+#define VTD_PRQ_SHIFT		5
+#define VTD_PRQ0_TYPE		GENMASK_ULL(7, 0)
+#define VTD_PRQ_TYPE		1
+#define VTD_PRQ0_PP		BIT_ULL(8)
+#define VTD_PRQ0_RID		GENMASK_ULL(31, 16)
+#define VTD_PRQ0_PASID		GENMASK_ULL(51, 32)
+#define VTD_PRQ0_EXR		BIT_ULL(52)
+#define VTD_PRQ0_PMR		BIT_ULL(53)
+#define VTD_PRQ1_RDR		BIT_ULL(0)
+#define VTD_PRQ1_WRR		BIT_ULL(1)
+#define VTD_PRQ1_LPIG		BIT_ULL(2)
+#define VTD_PRQ1_PRGI		GENMASK_ULL(11, 3)
+#define VTD_PRQ1_ADDR		GENMASK_ULL(63, 12)
+#define VTD_PRGIS		512
+
+/* 7.7.1: page group response */
+#define VTD_QI_PGRP_PP		BIT_ULL(4)
+#define VTD_QI_PGRP_RC		GENMASK_ULL(15, 12)
+#define VTD_QI_PGRP_RID		GENMASK_ULL(31, 16)
+#define VTD_QI_PGRP1_LPIG	BIT_ULL(2)
+#define VTD_QI_PGRP1_PRGI	GENMASK_ULL(11, 3)
+#define VTD_PGRP_SUCCESS	0
+#define VTD_PGRP_INVALID	1
 
 #endif /* VTDP_VTD_REGS_H */

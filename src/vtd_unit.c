@@ -243,7 +243,7 @@ static const struct unit_check unit_checks[] = {
 static u32 unit_check_paging(struct vtdp_unit *unit, const char **what)
 {
 	if (boot_cpu_has(X86_FEATURE_GBPAGES) && !(unit->cap & VTD_CAP_FS1GP)) {
-		*what = "no 1 GiB pages (CAP.FS1GP=0), but the CPU uses them: hide pdpe1gb from this machine's CPU";
+		*what = "no 1 GiB pages (CAP.FS1GP=0), but the CPU uses them: hide pdpe1gb from it";
 		return VTDPASID_CHECK_FS1GP;
 	}
 	if (pgtable_l5_enabled() && !(unit->cap & VTD_CAP_FS5LP)) {
@@ -256,7 +256,7 @@ static u32 unit_check_paging(struct vtdp_unit *unit, const char **what)
 	}
 	if (!(unit->ecap & VTD_ECAP_SMPWC)) {
 		if (!boot_cpu_has(X86_FEATURE_HYPERVISOR)) {
-			*what = "page walks do not snoop the CPU's caches (ECAP.SMPWC=0): this unit cannot be used";
+			*what = "page walks do not snoop (ECAP.SMPWC=0): this unit cannot be used";
 			return VTDPASID_CHECK_SMPWC;
 		}
 		pr_warn("unit %u: page walks do not snoop (ECAP.SMPWC=0); accepted in a virtual machine only\n",
@@ -303,18 +303,41 @@ static int unit_check(struct vtdp_unit *unit, u32 *check)
 	return 0;
 }
 
+/* Save or restore the event registers: control last, since it unmasks. */
+static void unit_copy_events(struct vtdp_unit *unit, bool restore)
+{
+	static const unsigned int base[] = { VTD_FECTL, VTD_PECTL };
+	unsigned int i;
+	int reg;
+
+	for (i = 0; i < ARRAY_SIZE(base); i++) {
+		/* 11.4.3: these exist with page requests only */
+		if (base[i] == VTD_PECTL && !(unit->ecap & VTD_ECAP_PRS))
+			continue;
+		for (reg = 3; reg >= 0; reg--) {
+			u32 *saved = &unit->saved_event[i][reg];
+
+			if (restore)
+				vtdp_write32(unit, base[i] + 4 * reg, *saved);
+			else
+				*saved = vtdp_read32(unit, base[i] + 4 * reg);
+		}
+	}
+}
+
 static void unit_save(struct vtdp_unit *unit)
 {
 	unit->saved_pmen = vtdp_read32(unit, VTD_PMEN);
 	unit->saved_rtaddr = vtdp_read64(unit, VTD_RTADDR);
 	unit->saved_iqa = vtdp_read64(unit, VTD_IQA);
-	unit->saved_fectl = vtdp_read32(unit, VTD_FECTL);
+	unit_copy_events(unit, false);
 }
 
 /* Hardware is off for certain, so nothing need be left to it. */
 static void unit_free(struct vtdp_unit *unit)
 {
 	unit->state = VTDPASID_UNIT_IDLE;
+	vtdp_prq_free(unit);
 	vtdp_qi_exit(unit);
 	vtdp_ctx_exit(unit);
 }
@@ -327,6 +350,7 @@ static int unit_quiesce(struct vtdp_unit *unit)
 {
 	int err;
 
+	vtdp_prq_stop(unit);
 	vtdp_fault_stop(unit);
 	err = vtdp_unit_command(unit, VTD_GCMD_TE, false);
 	if (!err && unit->qi.on) {
@@ -341,7 +365,7 @@ static int unit_quiesce(struct vtdp_unit *unit)
 
 	vtdp_write64(unit, VTD_RTADDR, unit->saved_rtaddr);
 	vtdp_write64(unit, VTD_IQA, unit->saved_iqa);
-	vtdp_write32(unit, VTD_FECTL, unit->saved_fectl);
+	unit_copy_events(unit, true);
 	if (unit->saved_pmen & VTD_PMEN_EPM)
 		unit_protected_memory(unit, true);
 	unit_free(unit);
@@ -369,6 +393,9 @@ static int unit_start(struct vtdp_unit *unit)
 			return err;
 	}
 	vtdp_fault_start(unit);
+	err = vtdp_prq_start(unit);
+	if (err)
+		return err;
 	return vtdp_unit_command(unit, VTD_GCMD_TE, true);
 }
 
@@ -410,11 +437,14 @@ int vtdp_unit_takeover(struct vtdp_unit *unit, u32 *check)
 	atomic64_set(&unit->faults, 0);
 	err = unit_start(unit);
 	if (err) {
-		*check = VTDPASID_CHECK_REGISTER;
-		pr_err("unit %u not taken over: a register did not follow in time\n",
-		       unit->index);
+		if (err != -ENOMEM) {
+			*check = VTDPASID_CHECK_REGISTER;
+			err = -ETIMEDOUT;
+			pr_err("unit %u not taken over: a register did not follow in time\n",
+			       unit->index);
+		}
 		unit_quiesce(unit);
-		return -ETIMEDOUT;
+		return err;
 	}
 	pr_info("unit %u taken over: CAP %016llx ECAP %016llx\n", unit->index,
 		unit->cap, unit->ecap);
@@ -524,6 +554,7 @@ static int unit_add(const struct vtdp_dmar *drhd)
 	vtdp_pool_init(&unit->pool);
 	ida_init(&unit->dids);
 	vtdp_fault_init(unit);
+	vtdp_prq_unit_init(unit);
 	list_add_tail(&unit->node, &vtdp_units);
 	return 0;
 }

@@ -40,6 +40,7 @@
 #define VTDP_VTDPASID_H
 
 #include <linux/idr.h>
+#include <linux/interrupt.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mmu_notifier.h>
@@ -111,7 +112,7 @@ enum vtdp_batch_result {
  * @descriptors: submitted
  */
 struct vtdp_qi {
-	spinlock_t lock;
+	spinlock_t lock;	/* ring and slots */
 	u64 *ring;
 	u32 *status;
 	u8 state[VTDP_QI_SLOTS];
@@ -140,6 +141,61 @@ struct vtdp_batch {
 	u16 room;
 	s16 iotlb_wait;
 	s16 devtlb_wait;
+};
+
+/* ---- event interrupts and page requests (vtd_irq.c, vtd_prq.c) ------------ */
+
+/**
+ * struct vtdp_irq - an event interrupt of a unit
+ * @unit: unit
+ * @reg: its control register, VTD_FECTL or VTD_PECTL
+ * @virq: Linux's number, 0 without interrupt
+ */
+struct vtdp_irq {
+	struct vtdp_unit *unit;
+	unsigned int reg;
+	unsigned int virq;
+};
+
+#define VTDP_PRQ_ORDER		4	/* 16 pages: 2048 requests of 32 bytes */
+#define VTDP_PRQ_PENDING	128	/* requests of one device in hand */
+
+/**
+ * struct vtdp_request - a page request
+ * @addr: page
+ * @pasid: PASID, 0 without
+ * @group: page request group index (PRGI)
+ * @has_pasid: it came with a PASID
+ * @last: it is the last of its group, which is answered then
+ * @write: else to be read
+ * @answered: by a drain, while it waited for its turn
+ */
+struct vtdp_request {
+	u64 addr;
+	u32 pasid;
+	u16 group;
+	bool has_pasid;
+	bool last;
+	bool write;
+	bool answered;
+};
+
+/**
+ * struct vtdp_prq - a device's share of page requests
+ * @work: serves @ring; holds a reference on @device while queued or running
+ * @device: device
+ * @ring: requests in hand; under unit->devices_lock
+ * @head: being served, or next to be; free running
+ * @tail: next to fill; free running
+ * @failed: groups of which a request failed
+ */
+struct vtdp_prq {
+	struct work_struct work;
+	struct vtdp_device *device;
+	struct vtdp_request ring[VTDP_PRQ_PENDING];
+	unsigned int head;
+	unsigned int tail;
+	DECLARE_BITMAP(failed, VTD_PRGIS);
 };
 
 /* ---- PASID tables (pasid_table.c) ---------------------------------------- */
@@ -249,12 +305,18 @@ struct vtdp_dmar {
  * @devices: attached functions
  * @devices_lock: guards @devices and each device's list of bindings
  * @nr_devices: length of @devices
+ * @fault_irq: fault event
  * @fault_work: reads the fault records
  * @faults: records read
+ * @prq_irq: page-request event
+ * @prq_work: reads the page requests
+ * @prq_ring: page-request queue, or NULL
+ * @requests: page requests read; by @prq_work
+ * @overflows: of the page-request queue; by @prq_work
  * @saved_pmen: PMEN_REG before takeover
  * @saved_rtaddr: RTADDR_REG before takeover
  * @saved_iqa: IQA_REG before takeover
- * @saved_fectl: FECTL_REG before takeover
+ * @saved_event: event registers before takeover: of faults, of page requests
  */
 struct vtdp_unit {
 	struct list_head node;
@@ -272,14 +334,20 @@ struct vtdp_unit {
 	struct ida dids;
 	struct vtdp_pool pool;
 	struct list_head devices;
-	spinlock_t devices_lock;
+	spinlock_t devices_lock;	/* @devices, and their bindings */
 	unsigned int nr_devices;
+	struct vtdp_irq fault_irq;
 	struct delayed_work fault_work;
 	atomic64_t faults;
+	struct vtdp_irq prq_irq;
+	struct delayed_work prq_work;
+	u64 *prq_ring;
+	u64 requests;
+	u64 overflows;
 	u32 saved_pmen;
 	u64 saved_rtaddr;
 	u64 saved_iqa;
-	u32 saved_fectl;
+	u32 saved_event[2][4];
 };
 
 /* ---- events (event.c) ---------------------------------------------------- */
@@ -296,7 +364,7 @@ struct vtdp_unit {
  * @lost: dropped since @tail was last moved
  */
 struct vtdp_events {
-	spinlock_t lock;
+	spinlock_t lock;	/* the ring */
 	wait_queue_head_t wait;
 	struct vtdpasid_event *ring;
 	unsigned int head;
@@ -313,6 +381,7 @@ struct vtdp_events {
  * @bindings: struct vtdp_binding by id
  * @holds: struct vtdp_hold
  * @reserved: struct vtdp_pasid reserved and not yet an mm's
+ * @pins: struct vtdp_pin by id
  * @events: what read() delivers
  */
 struct vtdp_client {
@@ -321,11 +390,13 @@ struct vtdp_client {
 	struct xarray bindings;
 	struct list_head holds;
 	struct list_head reserved;
+	struct xarray pins;
 	struct vtdp_events events;
 };
 
 /**
  * struct vtdp_device - one attached function
+ * @ref: 1 while attached, and 1 while its page requests are being served
  * @unit: its unit
  * @node: in unit->devices
  * @client: file that attached it
@@ -336,7 +407,8 @@ struct vtdp_client {
  * @pasid_max: highest PASID, 0 without
  * @claimed: our driver is bound to it
  * @pasid_on: PASID capability enabled by us
- * @ats_on: ATS enabled by us: device-TLB invalidations are due
+ * @ats_on: device-TLB invalidations are due
+ * @ats_pci: ATS enabled by us in the function
  * @ats_qdep: invalidate queue depth
  * @pfsid: requester id of the physical function, for VFs
  * @gone: no longer on the bus: do not touch it
@@ -345,9 +417,13 @@ struct vtdp_client {
  * @bindings: struct vtdp_binding; under devices_lock too
  * @nr_bindings: length of @bindings
  * @rid_binding: binding without PASID
+ * @prq: its page requests, or NULL
  * @faults: DMA faults recorded
+ * @requests: page requests received
+ * @requests_failed: answered "invalid"
  */
 struct vtdp_device {
+	struct kref ref;
 	struct vtdp_unit *unit;
 	struct list_head node;
 	struct vtdp_client *client;
@@ -359,6 +435,7 @@ struct vtdp_device {
 	bool claimed;
 	bool pasid_on;
 	bool ats_on;
+	bool ats_pci;
 	u8 ats_qdep;
 	u16 pfsid;
 	bool gone;
@@ -367,7 +444,10 @@ struct vtdp_device {
 	struct list_head bindings;
 	unsigned int nr_bindings;
 	struct vtdp_binding *rid_binding;
+	struct vtdp_prq *prq;
 	atomic64_t faults;
+	atomic64_t requests;
+	atomic64_t requests_failed;
 };
 
 enum vtdp_pasid_state {
@@ -402,6 +482,7 @@ struct vtdp_pasid {
  * @used: slots of @root that are not zero
  * @bindings: struct vtdp_binding, those of one unit side by side
  * @nr_bindings: length of @bindings
+ * @pins: struct vtdp_pin
  * @noncoherent: a unit that does not snoop page walks reads @root
  * @leak: a broken unit may still read @root
  * @dead: the mm has ended
@@ -414,11 +495,12 @@ struct vtdp_space {
 	struct mmu_notifier notifier;
 	unsigned int holds;
 	struct vtdp_pasid *pasid;
-	spinlock_t lock;
+	spinlock_t lock;	/* root, bindings and their entries, pins */
 	u64 *root;
 	DECLARE_BITMAP(used, VTDP_USER_SLOTS);
 	struct list_head bindings;
 	unsigned int nr_bindings;
+	struct list_head pins;
 	bool noncoherent;
 	bool leak;
 	bool dead;
@@ -431,11 +513,13 @@ struct vtdp_space {
  * @node: in client->holds
  * @space: what is held
  * @bindings: of this client and space
+ * @pins: of this client and space
  */
 struct vtdp_hold {
 	struct list_head node;
 	struct vtdp_space *space;
 	unsigned int bindings;
+	unsigned int pins;
 };
 
 /**
@@ -451,6 +535,8 @@ struct vtdp_hold {
  * @entry: PASID-table entry
  * @live: the entry is present and @space_node is linked; under space->lock
  * @faults: DMA faults recorded
+ * @requests: page requests served
+ * @requests_failed: page requests answered "invalid"
  */
 struct vtdp_binding {
 	struct vtdp_device *device;
@@ -464,6 +550,26 @@ struct vtdp_binding {
 	u64 *entry;
 	bool live;
 	atomic64_t faults;
+	atomic64_t requests;
+	atomic64_t requests_failed;
+};
+
+/**
+ * struct vtdp_pin - pages of a space that stay where they are
+ * @node: in space->pins, while @pages are held
+ * @hold: the hold through which it was made
+ * @pages: the pages, or NULL when they were let go; under space->lock
+ * @count: pages held
+ * @size: pages wanted, and counted against RLIMIT_MEMLOCK
+ * @write: pinned for writing
+ */
+struct vtdp_pin {
+	struct list_head node;
+	struct vtdp_hold *hold;
+	struct page **pages;
+	unsigned long count;
+	unsigned long size;
+	bool write;
 };
 
 /* main.c */
@@ -552,6 +658,34 @@ void vtdp_qi_piotlb(struct vtdp_batch *batch, u16 did, u32 pasid, u64 first,
 void vtdp_qi_devtlb(struct vtdp_batch *batch, const struct vtdp_device *device,
 		    u32 pasid, u64 first, u64 last, bool all);
 
+void vtdp_qi_response(struct vtdp_batch *batch, u64 qw0, u64 qw1);
+void vtdp_qi_drain(struct vtdp_batch *batch);
+
+/* vtd_irq.c: event interrupts */
+void vtdp_irq_init(void);
+void vtdp_irq_exit(void);
+int vtdp_irq_start(struct vtdp_irq *irq, struct vtdp_unit *unit,
+		   unsigned int reg, irq_handler_t handler, const char *name);
+void vtdp_irq_stop(struct vtdp_irq *irq);
+
+/* vtd_prq.c: page requests */
+int vtdp_prq_init(void);
+void vtdp_prq_flush(void);
+void vtdp_prq_exit(void);
+void vtdp_prq_unit_init(struct vtdp_unit *unit);
+bool vtdp_prq_supported(const struct vtdp_unit *unit);
+int vtdp_prq_start(struct vtdp_unit *unit);
+void vtdp_prq_stop(struct vtdp_unit *unit);
+void vtdp_prq_free(struct vtdp_unit *unit);
+int vtdp_prq_attach(struct vtdp_device *device);
+int vtdp_prq_drain(struct vtdp_device *device, u32 pasid);
+
+/* ats.c: ATS and page requests of a function */
+int vtdp_ats_check(struct vtdp_unit *unit, struct pci_dev *pdev, u32 flags);
+int vtdp_ats_prepare(struct vtdp_device *device, u32 flags);
+int vtdp_ats_start(struct vtdp_device *device);
+void vtdp_ats_stop(struct vtdp_device *device);
+
 /* vtd_ctx.c: root and context tables */
 int vtdp_ctx_init(struct vtdp_unit *unit);
 void vtdp_ctx_exit(struct vtdp_unit *unit);
@@ -618,6 +752,8 @@ void vtdp_device_stop(struct vtdp_device *device);
 void vtdp_device_stop_rid(struct vtdp_unit *unit, u16 rid);
 bool vtdp_device_stopped_rid(struct vtdp_unit *unit, u16 rid);
 u32 vtdp_device_state(const struct vtdp_device *device);
+void vtdp_device_release(struct kref *ref);
+void vtdp_device_put(struct vtdp_device *device);
 
 /* space.c: address spaces */
 #define VTDP_SPACE_BINDINGS	256	/* most bindings of one space */
@@ -647,9 +783,19 @@ int vtdp_client_give_pasid(struct vtdp_client *client, struct vtdp_space *space,
 			   u32 wanted, u32 min, u32 max);
 void vtdp_client_take_pasid(struct vtdp_client *client, struct vtdp_space *space,
 			    u32 wanted);
+struct vtdp_hold *vtdp_client_hold(struct vtdp_client *client,
+				   const struct mm_struct *mm);
+bool vtdp_client_may_act_on(const struct vtdp_space *space);
 int vtdp_client_bind(struct vtdp_client *client, struct vtdpasid_bind *arg);
 int vtdp_client_unbind(struct vtdp_client *client, u32 id);
 int vtdp_client_sync(struct vtdp_client *client, u64 addr, u64 length);
+
+/* pin.c: pages that stay */
+int vtdp_pin(struct vtdp_client *client, struct vtdpasid_pin *arg);
+int vtdp_unpin(struct vtdp_client *client, u32 id);
+void vtdp_pin_close(struct vtdp_client *client);
+void vtdp_pin_mm_gone(struct vtdp_space *space);
+u64 vtdp_pinned(struct vtdp_client *client, const struct vtdp_space *space);
 
 /* walk.c: what hardware would walk */
 int vtdp_walk(struct vtdpasid_walk *arg);

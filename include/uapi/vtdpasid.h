@@ -128,6 +128,7 @@ struct vtdpasid_get_info {
 	__u32 out_pasid_max;
 	__u32 out_pasid_first;
 };
+
 #define VTDPASID_GET_INFO _IO(VTDPASID_IOCTL_TYPE, VTDPASID_CMD_GET_INFO)
 
 #define VTDPASID_UNIT_IDLE	0	/* left as the firmware left it */
@@ -174,6 +175,7 @@ struct vtdpasid_unit_info {
 	__aligned_u64 out_requests;
 	__aligned_u64 out_overflows;
 };
+
 #define VTDPASID_UNIT_INFO _IO(VTDPASID_IOCTL_TYPE, VTDPASID_CMD_UNIT_INFO)
 
 /**
@@ -202,6 +204,7 @@ struct vtdpasid_takeover {
 	__u32 unit;
 	__u32 out_check;
 };
+
 #define VTDPASID_TAKEOVER _IO(VTDPASID_IOCTL_TYPE, VTDPASID_CMD_TAKEOVER)
 
 /**
@@ -226,6 +229,7 @@ struct vtdpasid_handback {
 	__u32 unit;
 	__u32 reserved;
 };
+
 #define VTDPASID_HANDBACK _IO(VTDPASID_IOCTL_TYPE, VTDPASID_CMD_HANDBACK)
 
 /* In @flags of ATTACH */
@@ -265,7 +269,8 @@ struct vtdpasid_handback {
  * Errors:
  *   ENODEV           no such function, or it is being removed
  *   ENOTCONN         its unit is not taken over, or no unit covers it
- *   EBUSY            attached already
+ *   EBUSY            attached already, or ATS is on already, or page requests
+ *                    of an earlier use are outstanding
  *   ENXIO            nothing owns it: claim it first
  *   EADDRINUSE       its driver hands it to userspace (vfio-pci, uio, ...)
  *   EISDIR           it is a bridge
@@ -275,6 +280,7 @@ struct vtdpasid_handback {
  *   EACCES           not in a virtual machine, so its interrupts are not
  *                    isolated: load with allow_unsafe_interrupts=1
  *   EPROTONOSUPPORT  ATS or PRI was asked for and function or unit lacks it
+ *   EINVAL           PRI was asked for without ATS
  *   EKEYREJECTED     ATS was asked for and the firmware marks it untrusted
  *   EPERM            CAP_SYS_ADMIN is missing; CAP_SYS_RAWIO with
  *                    VTDPASID_ATTACH_ATS
@@ -291,6 +297,7 @@ struct vtdpasid_attach {
 	__u32 out_pasid_max;
 	__u32 out_state;
 };
+
 #define VTDPASID_ATTACH _IO(VTDPASID_IOCTL_TYPE, VTDPASID_CMD_ATTACH)
 
 /**
@@ -314,6 +321,7 @@ struct vtdpasid_detach {
 	__u32 device;
 	__u32 reserved;
 };
+
 #define VTDPASID_DETACH _IO(VTDPASID_IOCTL_TYPE, VTDPASID_CMD_DETACH)
 
 /**
@@ -351,6 +359,7 @@ struct vtdpasid_device_info {
 	__aligned_u64 out_requests;
 	__aligned_u64 out_requests_failed;
 };
+
 #define VTDPASID_DEVICE_INFO _IO(VTDPASID_IOCTL_TYPE, VTDPASID_CMD_DEVICE_INFO)
 
 /* In @flags of PASID_ALLOC */
@@ -387,6 +396,7 @@ struct vtdpasid_pasid_alloc {
 	__u32 out_pasid;
 	__u32 reserved;
 };
+
 #define VTDPASID_PASID_ALLOC _IO(VTDPASID_IOCTL_TYPE, VTDPASID_CMD_PASID_ALLOC)
 
 /**
@@ -410,6 +420,7 @@ struct vtdpasid_pasid_free {
 	__u32 pasid;
 	__u32 reserved;
 };
+
 #define VTDPASID_PASID_FREE _IO(VTDPASID_IOCTL_TYPE, VTDPASID_CMD_PASID_FREE)
 
 /* In @flags of BIND */
@@ -459,6 +470,7 @@ struct vtdpasid_bind {
 	__u32 out_binding;
 	__u32 out_pasid;
 };
+
 #define VTDPASID_BIND _IO(VTDPASID_IOCTL_TYPE, VTDPASID_CMD_BIND)
 
 /**
@@ -481,6 +493,7 @@ struct vtdpasid_unbind {
 	__u32 binding;
 	__u32 reserved;
 };
+
 #define VTDPASID_UNBIND _IO(VTDPASID_IOCTL_TYPE, VTDPASID_CMD_UNBIND)
 
 /**
@@ -507,10 +520,13 @@ struct vtdpasid_sync {
 	__aligned_u64 addr;
 	__aligned_u64 length;
 };
+
 #define VTDPASID_SYNC _IO(VTDPASID_IOCTL_TYPE, VTDPASID_CMD_SYNC)
 
 /* In @flags of PIN */
 #define VTDPASID_PIN_WRITE	(1 << 0) /* pages that the device will write */
+
+#define VTDPASID_PIN_MAX	(1ULL << 34) /* most bytes of one pin */
 
 /**
  * struct vtdpasid_pin - ioctl(VTDPASID_PIN)
@@ -535,6 +551,7 @@ struct vtdpasid_sync {
  * Errors:
  *   ENOENT      this file holds no binding of the caller's address space
  *   EOVERFLOW   the range wraps or leaves the user half of the address space
+ *   EFBIG       more than VTDPASID_PIN_MAX bytes
  *   EFAULT      a page of the range is not mapped, or not writable with
  *               VTDPASID_PIN_WRITE
  *   EOPNOTSUPP  memory that cannot be pinned for long: a shared mapping of a
@@ -550,6 +567,7 @@ struct vtdpasid_pin {
 	__u32 out_pin;
 	__u32 reserved;
 };
+
 #define VTDPASID_PIN _IO(VTDPASID_IOCTL_TYPE, VTDPASID_CMD_PIN)
 
 /**
@@ -570,6 +588,7 @@ struct vtdpasid_unpin {
 	__u32 pin;
 	__u32 reserved;
 };
+
 #define VTDPASID_UNPIN _IO(VTDPASID_IOCTL_TYPE, VTDPASID_CMD_UNPIN)
 
 /**
@@ -599,6 +618,7 @@ struct vtdpasid_binding_info {
 	__aligned_u64 out_requests_failed;
 	__aligned_u64 out_pinned;
 };
+
 #define VTDPASID_BINDING_INFO _IO(VTDPASID_IOCTL_TYPE, VTDPASID_CMD_BINDING_INFO)
 
 /* In @flags of WALK */
@@ -654,6 +674,7 @@ struct vtdpasid_walk {
 	__aligned_u64 out_pasid_entry[8];
 	__aligned_u64 out_fs[5];
 };
+
 #define VTDPASID_WALK _IO(VTDPASID_IOCTL_TYPE, VTDPASID_CMD_WALK)
 
 /* Events: @type of struct vtdpasid_event */

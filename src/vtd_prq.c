@@ -1,0 +1,553 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Page requests (VT-d spec 7.4 to 7.10): devices ask for pages that are not
+ * there, and are answered once for each group.
+ *
+ * The reader empties a unit's queue and never waits for memory: it passes each
+ * request to its device, or answers "invalid". Each device has a bounded ring of
+ * requests and one work item that serves them in order, so that a device which
+ * floods, or a process whose pages are slow to come, holds up nobody on other
+ * devices.
+ *
+ * A request belongs to whoever moves it out of the ring: the server, or
+ * vtdp_prq_drain(), which answers in its place. So a drain does not wait for
+ * the server, who may be waiting for a page for as long as userspace likes.
+ */
+#include <linux/bitfield.h>
+#include <linux/interrupt.h>
+#include <linux/io.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "vtdpasid.h"
+
+#define PRQ_POLL_MS		5
+#define PRQ_SIZE		(PAGE_SIZE << VTDP_PRQ_ORDER)
+#define PRQ_QWORDS		4
+
+/* Answers that go out with one doorbell. */
+#define PRQ_ANSWERS		32
+
+static struct workqueue_struct *prq_readers;
+static struct workqueue_struct *prq_servers;
+
+/* ---- answers ------------------------------------------------------------- */
+
+/**
+ * struct prq_answers - answers that have not been sent
+ * @unit: unit
+ * @count: entries of @qw0 and @qw1
+ * @qw0: descriptors' first qwords
+ * @qw1: and second
+ */
+struct prq_answers {
+	struct vtdp_unit *unit;
+	unsigned int count;
+	u64 qw0[PRQ_ANSWERS];
+	u64 qw1[PRQ_ANSWERS];
+};
+
+/* Context: may wait, as vtdp_qi_wait(); no spinlock of ours held. */
+static void answers_send(struct prq_answers *answers)
+{
+	struct vtdp_batch batch;
+	unsigned int i;
+
+	if (!answers->count)
+		return;
+	if (!vtdp_qi_start(answers->unit, &batch, answers->count)) {
+		for (i = 0; i < answers->count; i++)
+			vtdp_qi_response(&batch, answers->qw0[i], answers->qw1[i]);
+		vtdp_qi_finish(&batch);
+	}
+	answers->count = 0;
+}
+
+static bool answers_full(const struct prq_answers *answers)
+{
+	return answers->count == PRQ_ANSWERS;
+}
+
+/* 7.7.1: only the last request of a group is answered, for all of it. */
+static void answer_add(struct prq_answers *answers, u16 rid,
+		       const struct vtdp_request *request, unsigned int code)
+{
+	unsigned int i = answers->count;
+
+	if (!request->last)
+		return;
+	answers->count++;
+	answers->qw0[i] = VTD_QI_PGRP_RESP |
+			  (request->has_pasid ? VTD_QI_PGRP_PP : 0) |
+			  FIELD_PREP(VTD_QI_PGRP_RC, code) |
+			  FIELD_PREP(VTD_QI_PGRP_RID, rid) |
+			  FIELD_PREP(VTD_QI_PASID, request->pasid);
+	answers->qw1[i] = VTD_QI_PGRP1_LPIG |
+			  FIELD_PREP(VTD_QI_PGRP1_PRGI, request->group);
+}
+
+/* ---- serving ------------------------------------------------------------- */
+
+static struct vtdp_binding *prq_binding(struct vtdp_device *device, u32 pasid)
+{
+	struct vtdp_binding *binding;
+
+	lockdep_assert_held(&device->unit->devices_lock);
+	list_for_each_entry(binding, &device->bindings, device_node)
+		if (binding->pasid == pasid)
+			return binding;
+	return NULL;
+}
+
+/*
+ * As the CPU would fault, but for stacks, which a device does not grow, and
+ * with the answer "no" where the CPU would send a signal.
+ */
+static int prq_fault(struct mm_struct *mm, const struct vtdp_request *request)
+{
+	struct vm_area_struct *vma;
+	bool unlocked = false;
+	int err = -EFAULT;
+
+	mmap_read_lock(mm);
+	vma = find_vma(mm, request->addr);
+	if (vma && request->addr >= vma->vm_start &&
+	    (!request->write || vma->vm_flags & VM_WRITE) &&
+	    vma->vm_flags & (VM_READ | VM_WRITE))
+		err = fixup_user_fault(mm, request->addr,
+				       FAULT_FLAG_REMOTE |
+				       (request->write ? FAULT_FLAG_WRITE : 0),
+				       &unlocked);
+	mmap_read_unlock(mm);
+	return err;
+}
+
+/* The mm that a request is for, kept from ending; or NULL. */
+static struct mm_struct *prq_mm_get(struct vtdp_device *device, u32 pasid)
+{
+	struct vtdp_binding *binding;
+	struct mm_struct *mm = NULL;
+
+	spin_lock(&device->unit->devices_lock);
+	binding = prq_binding(device, pasid);
+	if (binding && mmget_not_zero(binding->space->mm))
+		mm = binding->space->mm;
+	spin_unlock(&device->unit->devices_lock);
+	return mm;
+}
+
+static void prq_event(struct vtdp_device *device,
+		      const struct vtdp_request *request,
+		      const struct vtdp_binding *binding)
+{
+	const struct vtdpasid_event event = {
+		.type = VTDPASID_EVENT_PRQ_FAILED,
+		.flags = (request->write ? VTDPASID_EVENT_WRITE : 0) |
+			 (request->has_pasid ? VTDPASID_EVENT_PASID : 0),
+		.addr = request->addr,
+		.pasid = request->pasid,
+		.device = device->id,
+		.binding = binding ? binding->id : 0,
+		.segment = device->unit->drhd->segment,
+		.rid = device->rid,
+		.unit = device->unit->index,
+	};
+
+	atomic64_inc(&device->requests_failed);
+	vtdp_event_push(&device->client->events, &event);
+}
+
+/* Count, tell, and look after the root. Under devices_lock: still attached. */
+static void prq_served(struct vtdp_device *device,
+		       const struct vtdp_request *request, int err)
+{
+	struct vtdp_binding *binding = prq_binding(device, request->pasid);
+
+	if (err) {
+		set_bit(request->group, device->prq->failed);
+		prq_event(device, request, binding);
+	}
+	if (!binding)
+		return;
+	atomic64_inc(err ? &binding->requests_failed : &binding->requests);
+	/* The fault may have filled a slot of the mm's top level. */
+	if (!err)
+		vtdp_space_fault(binding->space, request->addr);
+}
+
+static unsigned int prq_group_code(struct vtdp_prq *prq, u16 group)
+{
+	return test_and_clear_bit(group, prq->failed) ?
+		VTD_PGRP_INVALID : VTD_PGRP_SUCCESS;
+}
+
+/* Take the oldest request in hand. It stays in the ring until it is served. */
+static bool prq_take(struct vtdp_device *device, struct vtdp_request *request)
+{
+	struct vtdp_prq *prq = device->prq;
+	bool found = false;
+
+	spin_lock(&device->unit->devices_lock);
+	while (prq->head != prq->tail && !found) {
+		struct vtdp_request *r = &prq->ring[prq->head % VTDP_PRQ_PENDING];
+
+		if (r->answered) {
+			prq->head++;
+			continue;
+		}
+		*request = *r;
+		found = true;
+	}
+	spin_unlock(&device->unit->devices_lock);
+	return found;
+}
+
+/* Put the answer down, unless a drain gave it or the device is gone. */
+static void prq_put(struct vtdp_device *device, const struct vtdp_request *request,
+		    int err, struct prq_answers *answers)
+{
+	struct vtdp_prq *prq = device->prq;
+
+	spin_lock(&device->unit->devices_lock);
+	if (!prq->ring[prq->head % VTDP_PRQ_PENDING].answered) {
+		prq_served(device, request, err);
+		if (request->last)
+			answer_add(answers, device->rid, request,
+				   prq_group_code(prq, request->group));
+	}
+	prq->head++;
+	spin_unlock(&device->unit->devices_lock);
+}
+
+static void prq_serve(struct work_struct *work)
+{
+	struct vtdp_prq *prq = container_of(work, struct vtdp_prq, work);
+	struct vtdp_device *device = prq->device;
+	struct prq_answers answers = { .unit = device->unit };
+	struct vtdp_request request;
+	struct mm_struct *mm;
+	int err;
+
+	while (prq_take(device, &request)) {
+		mm = prq_mm_get(device, request.pasid);
+		err = mm ? prq_fault(mm, &request) : -ESRCH;
+		prq_put(device, &request, err, &answers);
+		/* The last reference would tear the mm down right here. */
+		if (mm)
+			mmput_async(mm);
+		if (answers_full(&answers))
+			answers_send(&answers);
+	}
+	answers_send(&answers);
+	vtdp_device_put(device);
+}
+
+/* ---- reading ------------------------------------------------------------- */
+
+static struct vtdp_device *prq_device(struct vtdp_unit *unit, u16 rid)
+{
+	struct vtdp_device *device;
+
+	lockdep_assert_held(&unit->devices_lock);
+	list_for_each_entry(device, &unit->devices, node)
+		if (device->rid == rid)
+			return device->prq ? device : NULL;
+	return NULL;
+}
+
+/* Return: whether the request may be served at all (7.4.1). */
+static bool prq_decode(u64 qw0, u64 qw1, struct vtdp_request *request)
+{
+	memset(request, 0, sizeof(*request));
+	request->has_pasid = qw0 & VTD_PRQ0_PP;
+	if (request->has_pasid)
+		request->pasid = FIELD_GET(VTD_PRQ0_PASID, qw0);
+	request->group = FIELD_GET(VTD_PRQ1_PRGI, qw1);
+	request->last = qw1 & VTD_PRQ1_LPIG;
+	request->write = qw1 & VTD_PRQ1_WRR;
+	request->addr = qw1 & VTD_PRQ1_ADDR;
+	if (FIELD_GET(VTD_PRQ0_TYPE, qw0) != VTD_PRQ_TYPE)
+		return false;
+	/* Devices act for the process: no supervisor, no execution. */
+	if (qw0 & (VTD_PRQ0_PMR | VTD_PRQ0_EXR))
+		return false;
+	return request->addr >> PGDIR_SHIFT < VTDP_USER_SLOTS;
+}
+
+/* Queue a request to its device. Return: false if it is to be refused. */
+static bool prq_queue(struct vtdp_device *device,
+		      const struct vtdp_request *request)
+{
+	struct vtdp_prq *prq = device->prq;
+
+	lockdep_assert_held(&device->unit->devices_lock);
+	atomic64_inc(&device->requests);
+	/* The device has its share; others have theirs. */
+	if (prq->tail - prq->head == VTDP_PRQ_PENDING)
+		return false;
+	if (!prq_binding(device, request->pasid))
+		return false;
+	prq->ring[prq->tail++ % VTDP_PRQ_PENDING] = *request;
+	kref_get(&device->ref);
+	if (!queue_work(prq_servers, &prq->work))
+		kref_put(&device->ref, vtdp_device_release);
+	return true;
+}
+
+static void prq_one(struct vtdp_unit *unit, u64 qw0, u64 qw1,
+		    struct prq_answers *answers)
+{
+	u16 rid = FIELD_GET(VTD_PRQ0_RID, qw0);
+	struct vtdp_request request;
+	struct vtdp_device *device;
+	bool valid;
+
+	valid = prq_decode(qw0, qw1, &request);
+	/* 7.9: a stop marker; nobody waits for an answer to it */
+	if ((qw1 & (VTD_PRQ1_RDR | VTD_PRQ1_WRR | VTD_PRQ1_LPIG)) == VTD_PRQ1_LPIG)
+		return;
+
+	spin_lock(&unit->devices_lock);
+	unit->requests++;
+	device = prq_device(unit, rid);
+	if (device && valid && prq_queue(device, &request)) {
+		spin_unlock(&unit->devices_lock);
+		return;
+	}
+	if (device) {
+		prq_event(device, &request, prq_binding(device, request.pasid));
+		/* What was served of the group does not count any more. */
+		if (request.last)
+			clear_bit(request.group, device->prq->failed);
+		else
+			set_bit(request.group, device->prq->failed);
+	}
+	spin_unlock(&unit->devices_lock);
+	answer_add(answers, rid, &request, VTD_PGRP_INVALID);
+}
+
+/*
+ * Empty the queue. PPR is cleared before the pointers are read, so that a
+ * request which comes later raises a new event; overflow is cleared only when
+ * the queue is empty (7.4, 11.4.11.4), for until then hardware takes nothing.
+ */
+static void prq_read(struct vtdp_unit *unit)
+{
+	struct prq_answers answers = { .unit = unit };
+	u64 head, tail;
+	u32 prs;
+
+	vtdp_write32(unit, VTD_PRS, VTD_PRS_PPR);
+	tail = vtdp_read64(unit, VTD_PQT) & (PRQ_SIZE - 1);
+	head = vtdp_read64(unit, VTD_PQH) & (PRQ_SIZE - 1);
+	while (head != tail) {
+		const u64 *desc = unit->prq_ring + head / sizeof(u64);
+
+		prq_one(unit, READ_ONCE(desc[0]), READ_ONCE(desc[1]), &answers);
+		head = (head + PRQ_QWORDS * sizeof(u64)) & (PRQ_SIZE - 1);
+		if (answers_full(&answers))
+			answers_send(&answers);
+	}
+	vtdp_write64(unit, VTD_PQH, head);
+	answers_send(&answers);
+
+	prs = vtdp_read32(unit, VTD_PRS);
+	if (prs != U32_MAX && prs & VTD_PRS_PRO &&
+	    (vtdp_read64(unit, VTD_PQT) & (PRQ_SIZE - 1)) == head) {
+		unit->overflows++;
+		pr_warn_ratelimited("unit %u: page-request queue overflowed, requests were lost\n",
+				    unit->index);
+		vtdp_write32(unit, VTD_PRS, VTD_PRS_PRO);
+	}
+}
+
+static void prq_work(struct work_struct *work)
+{
+	struct vtdp_unit *unit = container_of(to_delayed_work(work),
+					      struct vtdp_unit, prq_work);
+
+	prq_read(unit);
+	if (!unit->prq_irq.virq)
+		queue_delayed_work(prq_readers, &unit->prq_work,
+				   msecs_to_jiffies(PRQ_POLL_MS));
+	else if (vtdp_read32(unit, VTD_PRS) & (VTD_PRS_PPR | VTD_PRS_PRO))
+		queue_delayed_work(prq_readers, &unit->prq_work, 0);
+}
+
+static irqreturn_t prq_interrupt(int irq, void *data)
+{
+	struct vtdp_unit *unit = data;
+
+	mod_delayed_work(prq_readers, &unit->prq_work, 0);
+	return IRQ_HANDLED;
+}
+
+/* ---- draining ------------------------------------------------------------ */
+
+/* Answer what a device has pending of a PASID. */
+static void prq_cancel(struct vtdp_device *device, u32 pasid)
+{
+	struct prq_answers answers = { .unit = device->unit };
+	struct vtdp_prq *prq = device->prq;
+	unsigned int i;
+
+	spin_lock(&device->unit->devices_lock);
+	for (i = prq->head; i != prq->tail; i++) {
+		struct vtdp_request *r = &prq->ring[i % VTDP_PRQ_PENDING];
+
+		if (r->answered || r->pasid != pasid)
+			continue;
+		r->answered = true;
+		clear_bit(r->group, prq->failed);
+		answer_add(&answers, device->rid, r, VTD_PGRP_INVALID);
+		if (!answers_full(&answers))
+			continue;
+		spin_unlock(&device->unit->devices_lock);
+		answers_send(&answers);
+		spin_lock(&device->unit->devices_lock);
+	}
+	spin_unlock(&device->unit->devices_lock);
+	answers_send(&answers);
+}
+
+/**
+ * vtdp_prq_drain() - no request or answer of a PASID is under way any more
+ * @device: its entry for @pasid is gone and invalidated, and no binding of it
+ *	has @pasid any more
+ * @pasid: PASID, 0 for requests without
+ *
+ * 7.10: a wait with the drain flag lets hardware bring all requests that are on
+ * their way into the queue; the reader then refuses them, and what was passed
+ * on is answered here.
+ *
+ * Context: may sleep, bounded; under vtdp_lock, which neither reader nor server
+ * takes.
+ * Return: 0; -ETIMEDOUT or -EIO as vtdp_qi_wait().
+ */
+int vtdp_prq_drain(struct vtdp_device *device, u32 pasid)
+{
+	struct vtdp_unit *unit = device->unit;
+	struct vtdp_batch batch;
+	int err;
+
+	if (!device->prq)
+		return 0;
+	err = vtdp_qi_start(unit, &batch, 1);
+	if (!err) {
+		vtdp_qi_drain(&batch);
+		err = vtdp_qi_finish(&batch);
+	}
+	mod_delayed_work(prq_readers, &unit->prq_work, 0);
+	flush_delayed_work(&unit->prq_work);
+	prq_cancel(device, pasid);
+	return err;
+}
+
+/* ---- a device's share ---------------------------------------------------- */
+
+/**
+ * vtdp_prq_attach() - let a device's page requests be served
+ * @device: not linked to its unit yet
+ *
+ * Context: may sleep; under vtdp_lock. vtdp_device_release() frees it.
+ * Return: 0 or -ENOMEM.
+ */
+int vtdp_prq_attach(struct vtdp_device *device)
+{
+	struct vtdp_prq *prq = kzalloc(sizeof(*prq), GFP_KERNEL_ACCOUNT);
+
+	if (!prq)
+		return -ENOMEM;
+	INIT_WORK(&prq->work, prq_serve);
+	prq->device = device;
+	device->prq = prq;
+	return 0;
+}
+
+/* ---- a unit's queue ------------------------------------------------------ */
+
+void vtdp_prq_unit_init(struct vtdp_unit *unit)
+{
+	INIT_DELAYED_WORK(&unit->prq_work, prq_work);
+}
+
+/* Page requests need the drain of 7.10, too. */
+bool vtdp_prq_supported(const struct vtdp_unit *unit)
+{
+	const u64 need = VTD_ECAP_PRS | VTD_ECAP_PDS | VTD_ECAP_DT;
+
+	return (unit->ecap & need) == need;
+}
+
+/**
+ * vtdp_prq_start() - switch a unit's page-request queue on
+ * @unit: unit that is being taken over
+ *
+ * Context: may sleep; under vtdp_lock.
+ * Return: 0 or -ENOMEM.
+ */
+int vtdp_prq_start(struct vtdp_unit *unit)
+{
+	if (!vtdp_prq_supported(unit))
+		return 0;
+	unit->prq_ring = vtdp_page_alloc(unit, VTDP_PRQ_ORDER);
+	if (!unit->prq_ring)
+		return -ENOMEM;
+	unit->requests = 0;
+	unit->overflows = 0;
+	vtdp_write64(unit, VTD_PQH, 0);
+	vtdp_write64(unit, VTD_PQT, 0);
+	vtdp_write64(unit, VTD_PQA, virt_to_phys(unit->prq_ring) | VTDP_PRQ_ORDER);
+	vtdp_write32(unit, VTD_PRS, VTD_PRS_PPR | VTD_PRS_PRO);
+	if (vtdp_irq_start(&unit->prq_irq, unit, VTD_PECTL, prq_interrupt,
+			   "vtdpasid-prq"))
+		pr_warn("unit %u: no interrupt for page requests: they are polled for, every %u ms\n",
+			unit->index, PRQ_POLL_MS);
+	mod_delayed_work(prq_readers, &unit->prq_work, 0);
+	return 0;
+}
+
+/* No device has page requests on any more. Context: may sleep. */
+void vtdp_prq_stop(struct vtdp_unit *unit)
+{
+	if (!unit->prq_ring)
+		return;
+	vtdp_irq_stop(&unit->prq_irq);
+	cancel_delayed_work_sync(&unit->prq_work);
+	vtdp_write64(unit, VTD_PQH, 0);
+	vtdp_write64(unit, VTD_PQT, 0);
+	vtdp_write64(unit, VTD_PQA, 0);
+}
+
+/* Free the queue, when translation is off for certain. */
+void vtdp_prq_free(struct vtdp_unit *unit)
+{
+	vtdp_page_free(unit->prq_ring, VTDP_PRQ_ORDER);
+	unit->prq_ring = NULL;
+}
+
+int vtdp_prq_init(void)
+{
+	prq_readers = alloc_workqueue("vtdpasid-prq", WQ_HIGHPRI, 0);
+	if (!prq_readers)
+		return -ENOMEM;
+	/* As many devices at once as the default allows; one item a device. */
+	prq_servers = alloc_workqueue("vtdpasid-fault", WQ_UNBOUND, 0);
+	if (prq_servers)
+		return 0;
+	destroy_workqueue(prq_readers);
+	return -ENOMEM;
+}
+
+/* Wait for faults that are being served; no function is attached any more. */
+void vtdp_prq_flush(void)
+{
+	flush_workqueue(prq_servers);
+}
+
+void vtdp_prq_exit(void)
+{
+	destroy_workqueue(prq_servers);
+	destroy_workqueue(prq_readers);
+}
