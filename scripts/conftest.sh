@@ -24,3 +24,6 @@ echo '/* Written by scripts/conftest.sh */'
 # 6.6, 1af5a8109904
 have HAVE_ARCH_INVALIDATE_SECONDARY_TLBS \
 	'\(\*arch_invalidate_secondary_tlbs\)' include/linux/mmu_notifier.h
+
+# 6.19, a97fbc3ee3e2
+have HAVE_STRUCT_SYSCORE '^struct syscore \{' include/linux/syscore_ops.h

@@ -13,8 +13,8 @@
 
 #include "vtdpasid.h"
 
-/* Requests that a function may have outstanding; its ring holds them all. */
-#define ATS_MAX_REQUESTS	(VTDP_PRQ_PENDING / 2)
+/* Requests that a function may have outstanding; one ring holds them all. */
+#define ATS_MAX_REQUESTS	VTDP_PRQ_RING
 
 /**
  * vtdp_ats_check() - can a function do what an attach asks for?
@@ -61,8 +61,11 @@ static int pri_enable(struct pci_dev *pdev)
 		return -EBUSY;
 	}
 	pci_read_config_dword(pdev, pos + PCI_PRI_MAX_REQ, &max);
+	/* What the PCI core needs to know to restore it after a suspend. */
+	pdev->pri_reqs_alloc = min_t(u32, max, ATS_MAX_REQUESTS);
+	pdev->pri_enabled = 1;
 	pci_write_config_dword(pdev, pos + PCI_PRI_ALLOC_REQ,
-			       min_t(u32, max, ATS_MAX_REQUESTS));
+			       pdev->pri_reqs_alloc);
 	pci_write_config_word(pdev, pos + PCI_PRI_CTRL, PCI_PRI_CTRL_ENABLE);
 	return 0;
 }
@@ -72,6 +75,7 @@ static void pri_disable(struct pci_dev *pdev)
 	int pos = pci_find_ext_capability(pdev, PCI_EXT_CAP_ID_PRI);
 
 	pci_write_config_word(pdev, pos + PCI_PRI_CTRL, 0);
+	pdev->pri_enabled = 0;
 }
 
 /* What PCI_ATS_CAP says; 0 stands for 32 there and in descriptors. */
@@ -92,15 +96,14 @@ static u8 ats_queue_depth(struct pci_dev *pdev)
  * The context entry will allow ATS (DTE) and page requests (PRE).
  *
  * Context: may sleep; under vtdp_lock.
- * Return: 0 or -ENOMEM.
  */
-int vtdp_ats_prepare(struct vtdp_device *device, u32 flags)
+void vtdp_ats_prepare(struct vtdp_device *device, u32 flags)
 {
 	if (!(flags & VTDPASID_ATTACH_ATS))
-		return 0;
+		return;
 	device->ats_on = true;
 	device->ats_qdep = ats_queue_depth(device->pdev);
-	return flags & VTDPASID_ATTACH_PRI ? vtdp_prq_attach(device) : 0;
+	device->pri_on = flags & VTDPASID_ATTACH_PRI;
 }
 
 /**
@@ -117,13 +120,13 @@ int vtdp_ats_start(struct vtdp_device *device)
 
 	if (!device->ats_on)
 		return 0;
-	if (device->prq) {
+	if (device->pri_on) {
 		err = pri_enable(pdev);
 		if (err)
 			return err;
 	}
 	err = pci_enable_ats(pdev, PAGE_SHIFT);
-	if (err && device->prq)
+	if (err && device->pri_on)
 		pri_disable(pdev);
 	device->ats_pci = !err;
 	return err;
@@ -143,6 +146,6 @@ void vtdp_ats_stop(struct vtdp_device *device)
 	device->ats_pci = false;
 	/* Keeps the kernel's notion right even if nothing hears it. */
 	pci_disable_ats(device->pdev);
-	if (device->prq && !device->gone)
+	if (device->pri_on && !device->gone)
 		pri_disable(device->pdev);
 }

@@ -186,11 +186,15 @@ static int bind_new(struct vtdp_client *client, struct vtdp_hold *hold,
 	if (err)
 		goto erase;
 	binding->entry = vtdp_table_entry(&device->table, pasid);
+	err = vtdp_prq_bind(binding);
+	if (err)
+		goto erase;
 
 	bind_list_add(binding);
 	err = bind_install(binding);
 	if (err) {
 		bind_list_del(binding);
+		vtdp_prq_unbind(binding);
 		goto erase;
 	}
 	*id = binding->id;
@@ -320,20 +324,24 @@ int vtdp_unbind(struct vtdp_binding *binding)
 		err = bind_invalidate(device, binding->did, binding->pasid, leaf);
 
 	spin_lock(&space->lock);
+	live = binding->live;
 	if (binding->pasid && last)
 		vtdp_entry_zero(device->unit, binding->entry, VTD_PASID_QWORDS);
 	/* When the mm has ended, space_release() has done this. */
-	if (!binding->pasid && binding->live)
+	if (!binding->pasid && live)
 		vtdp_bind_entry0(device);
 	vtdp_space_unlink(binding);
 	if (err == -EIO)
 		space->leak = true;
 	spin_unlock(&space->lock);
 
+	if (!binding->pasid && live && device->unit->cap & VTD_CAP_CM)
+		err = bind_invalidate(device, VTDP_DID_BLOCKED, 0, false) ?: err;
 	if (leaf)
 		vtdp_table_drop_leaf(&device->table, binding->pasid);
 	bind_list_del(binding);
-	err = vtdp_prq_drain(device, binding->pasid) ?: err;
+	err = vtdp_prq_drain(binding) ?: err;
+	vtdp_prq_unbind(binding);
 	xa_erase(&device->client->bindings, binding->id);
 	bind_did_free(device->unit, binding->did);
 	kfree(binding);

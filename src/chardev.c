@@ -367,6 +367,9 @@ static long chardev_ioctl(struct file *file, unsigned int cmd, unsigned long dat
 		return err;
 	if (op->admin && !capable(CAP_SYS_ADMIN))
 		return -EPERM;
+	/* Where no answer can be written, nothing is done either. */
+	if (op->out < op->size && copy_to_user(user, &arg, min(size, op->size)))
+		return -EFAULT;
 
 	err = op->execute(file->private_data, &arg);
 	if ((!err || op->reply_on_error) && op->out < op->size &&

@@ -13,6 +13,34 @@
 #define arch_invalidate_secondary_tlbs invalidate_range
 #endif
 
+/* 6.19, a97fbc3ee3e2: operations got an argument, and their user an object. */
+#ifdef HAVE_STRUCT_SYSCORE
+#define VTDP_DEFINE_SYSCORE(name, suspend_fn, resume_fn)		\
+	static int name##_suspend(void *data)				\
+	{								\
+		return suspend_fn();					\
+	}								\
+	static void name##_resume(void *data)				\
+	{								\
+		resume_fn();						\
+	}								\
+	static const struct syscore_ops name##_ops = {			\
+		.suspend = name##_suspend,				\
+		.resume = name##_resume,				\
+	};								\
+	static struct syscore name = { .ops = &name##_ops }
+#define vtdp_register_syscore register_syscore
+#define vtdp_unregister_syscore unregister_syscore
+#else
+#define VTDP_DEFINE_SYSCORE(name, suspend_fn, resume_fn)		\
+	static struct syscore_ops name = {				\
+		.suspend = suspend_fn,					\
+		.resume = resume_fn,					\
+	}
+#define vtdp_register_syscore register_syscore_ops
+#define vtdp_unregister_syscore unregister_syscore_ops
+#endif
+
 /* Exported, but declared in no header that modules may include. */
 #ifdef CONFIG_INTEL_IOMMU
 extern int intel_iommu_enabled;

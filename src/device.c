@@ -52,7 +52,7 @@ u32 vtdp_device_state(const struct vtdp_device *device)
 		state |= VTDPASID_DEVICE_PASID;
 	if (device->ats_pci)
 		state |= VTDPASID_DEVICE_ATS;
-	if (device->prq)
+	if (device->pri_on)
 		state |= VTDPASID_DEVICE_PRI;
 	if (READ_ONCE(device->stopped))
 		state |= VTDPASID_DEVICE_STOPPED;
@@ -86,6 +86,39 @@ void vtdp_device_stop(struct vtdp_device *device)
 	pci_write_config_word(device->pdev, PCI_COMMAND,
 			      command & ~PCI_COMMAND_MASTER);
 	pci_err(device->pdev, "cut off from the bus: its bus mastering is off until it is attached again\n");
+}
+
+/**
+ * vtdp_device_shutdown() - the machine goes down; no more DMA by PASIDs
+ * @device: attached
+ *
+ * A function that a kernel driver drives keeps its plain DMA: its driver has
+ * its own shutdown still to come.
+ *
+ * Context: may sleep; under vtdp_lock.
+ */
+void vtdp_device_shutdown(struct vtdp_device *device)
+{
+	lockdep_assert_held(&vtdp_lock);
+	if (device->claimed)
+		pci_clear_master(device->pdev);
+	vtdp_ats_stop(device);
+	if (device->pasid_on)
+		pci_disable_pasid(device->pdev);
+	device->pasid_on = false;
+}
+
+/* The machine comes back from suspend: an attached function may master again. */
+void vtdp_device_resume(struct pci_dev *pdev)
+{
+	struct vtdp_unit *unit = vtdp_unit_of(pdev);
+	struct vtdp_device *device = NULL;
+
+	lockdep_assert_held(&vtdp_lock);
+	if (unit)
+		device = vtdp_device_by_rid(unit, pci_dev_id(pdev));
+	if (device && !READ_ONCE(device->stopped))
+		pci_set_master(pdev);
 }
 
 /* Cut off the attached function with that requester id, if there is one. */
@@ -224,26 +257,11 @@ static void device_pci_stop(struct vtdp_device *device)
 		vtdp_acs_put(device->pdev);
 }
 
-/* The last reference: a fault of it may be served long after the detach. */
-void vtdp_device_release(struct kref *ref)
-{
-	struct vtdp_device *device = container_of(ref, struct vtdp_device, ref);
-
-	kfree(device->prq);
-	kfree(device);
-}
-
-/* Context: any but hard interrupts. */
-void vtdp_device_put(struct vtdp_device *device)
-{
-	kref_put(&device->ref, vtdp_device_release);
-}
-
 static void device_free(struct vtdp_device *device)
 {
 	vtdp_table_exit(&device->table);
 	pci_dev_put(device->pdev);
-	vtdp_device_put(device);
+	kfree(device);
 }
 
 static int device_end_bindings(struct vtdp_device *device)
@@ -289,11 +307,12 @@ static struct vtdp_device *device_alloc(struct vtdp_client *client,
 	device = kzalloc(sizeof(*device), GFP_KERNEL_ACCOUNT);
 	if (!device)
 		return ERR_PTR(-ENOMEM);
-	kref_init(&device->ref);
 	device->unit = unit;
 	device->client = client;
 	device->rid = pci_dev_id(pdev);
-	device->pfsid = pci_dev_id(pci_physfn(pdev));
+	/* 6.5.2.5: reserved where the unit does not throttle invalidations */
+	if (unit->ecap & VTD_ECAP_DIT)
+		device->pfsid = pci_dev_id(pci_physfn(pdev));
 	device->claimed = vtdp_owner_claimed(pdev);
 	INIT_LIST_HEAD(&device->bindings);
 
@@ -320,18 +339,20 @@ static int device_attach_locked(struct vtdp_client *client, struct pci_dev *pdev
 	if (err)
 		return err;
 
+	err = vtdp_ctx_prepare(unit, pdev->bus->number);
+	if (err)
+		return err;
 	device = device_alloc(client, unit, pdev);
 	if (IS_ERR(device))
 		return PTR_ERR(device);
-	err = vtdp_ats_prepare(device, arg->flags);
-	if (!err)
-		err = xa_alloc(&client->devices, &device->id, device,
-			       xa_limit_31b, GFP_KERNEL_ACCOUNT);
+	err = xa_alloc(&client->devices, &device->id, device, xa_limit_31b,
+		       GFP_KERNEL_ACCOUNT);
 	if (err) {
 		device_free(device);
 		return err;
 	}
 
+	vtdp_ats_prepare(device, arg->flags);
 	device_pci_start(device);
 	vtdp_bind_entry0(device);
 	device_link(device);

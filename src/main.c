@@ -97,16 +97,21 @@ static int __init main_init(void)
 	err = vtdp_owner_init();
 	if (err)
 		goto units;
+	err = vtdp_power_init();
+	if (err)
+		goto owner;
 	err = main_takeover();
 	if (err)
-		goto owner;
+		goto power;
 	err = vtdp_chardev_init();
 	if (err)
-		goto owner;
+		goto power;
 	pr_info("%s loaded, %u units found, PASID tables by %s\n", VTDP_VERSION,
 		vtdp_nr_units, pasid_table);
 	return 0;
 
+power:
+	vtdp_power_exit();
 owner:
 	vtdp_owner_exit();
 units:
@@ -121,6 +126,7 @@ irq:
 static void __exit main_exit(void)
 {
 	vtdp_chardev_exit();
+	vtdp_power_exit();
 	vtdp_owner_exit();
 	/* A page request of a closed file may still be served. */
 	vtdp_prq_flush();

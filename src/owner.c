@@ -302,12 +302,30 @@ static void owner_remove(struct pci_dev *pdev)
 	pci_disable_device(pdev);
 }
 
+/* No DMA while translation is off. */
+static int owner_suspend(struct device *dev)
+{
+	pci_clear_master(to_pci_dev(dev));
+	return 0;
+}
+
+static int owner_resume(struct device *dev)
+{
+	mutex_lock(&vtdp_lock);
+	vtdp_device_resume(to_pci_dev(dev));
+	mutex_unlock(&vtdp_lock);
+	return 0;
+}
+
+static DEFINE_SIMPLE_DEV_PM_OPS(owner_pm_ops, owner_suspend, owner_resume);
+
 /* Without ids it matches what driver_override names, and nothing else. */
 struct pci_driver vtdp_pci_driver = {
 	.name = KBUILD_MODNAME,
 	.probe = owner_probe,
 	.remove = owner_remove,
 	.driver_managed_dma = true,
+	.driver.pm = pm_sleep_ptr(&owner_pm_ops),
 };
 
 int vtdp_owner_init(void)

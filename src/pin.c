@@ -186,6 +186,24 @@ static struct vtdp_hold *pin_hold_get(struct vtdp_client *client)
 	return hold;
 }
 
+/* One pin less. The hold may be gone when this returns. */
+static void pin_hold_put(struct vtdp_hold *hold)
+{
+	mutex_lock(&vtdp_lock);
+	hold->pins--;
+	mutex_unlock(&vtdp_lock);
+}
+
+static int pin_publish(struct vtdp_client *client, struct vtdp_pin *pin, u32 *id)
+{
+	int err;
+
+	mutex_lock(&vtdp_lock);
+	err = xa_alloc(&client->pins, id, pin, xa_limit_31b, GFP_KERNEL_ACCOUNT);
+	mutex_unlock(&vtdp_lock);
+	return err;
+}
+
 /**
  * vtdp_pin() - VTDPASID_PIN
  * @client: file
@@ -213,23 +231,18 @@ int vtdp_pin(struct vtdp_client *client, struct vtdpasid_pin *arg)
 
 	pin = pin_alloc(hold, arg);
 	err = pin ? pin_range(pin, arg->addr) : -ENOMEM;
-	mutex_lock(&vtdp_lock);
 	if (!err)
-		err = xa_alloc(&client->pins, &arg->out_pin, pin, xa_limit_31b,
-			       GFP_KERNEL_ACCOUNT);
-	if (err)
-		hold->pins--;
-	mutex_unlock(&vtdp_lock);
-	if (!err || !pin)
-		return err;
-
+		err = pin_publish(client, pin, &arg->out_pin);
+	if (!err)
+		return 0;
 	/* On the list, it has its pages; else pin_range() took them back. */
-	if (list_empty(&pin->node)) {
+	if (pin && list_empty(&pin->node)) {
 		kvfree(pin->pages);
 		kfree(pin);
-	} else {
+	} else if (pin) {
 		pin_free(pin);
 	}
+	pin_hold_put(hold);
 	return err;
 }
 
@@ -262,9 +275,7 @@ int vtdp_unpin(struct vtdp_client *client, u32 id)
 
 	hold = pin->hold;
 	pin_free(pin);
-	mutex_lock(&vtdp_lock);
-	hold->pins--;
-	mutex_unlock(&vtdp_lock);
+	pin_hold_put(hold);
 	return 0;
 }
 

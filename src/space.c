@@ -102,12 +102,14 @@ static void root_sync(struct vtdp_space *space, u64 first, u64 last, bool grow)
  * @last: last address
  * @all: all addresses
  * @pasid_cache: the PASID-cache entries, too
+ * @blocked: instead, for bindings without PASID, that their entry was absent
  */
 struct space_flush {
 	u64 first;
 	u64 last;
 	bool all;
 	bool pasid_cache;
+	bool blocked;
 };
 
 /* The next binding on the same unit, or NULL. */
@@ -126,12 +128,19 @@ static struct vtdp_binding *unit_next(struct vtdp_space *space,
  * Bindings with PASID share domain id and PASID, hence entries of the caches:
  * one descriptor serves all of a unit. Each without PASID has its own.
  */
-static bool flush_once(const struct vtdp_binding *binding, bool *pasid_done)
+static bool flush_once(const struct space_flush *flush,
+		       const struct vtdp_binding *binding, bool *pasid_done)
 {
-	bool done = binding->pasid && *pasid_done;
+	bool done = binding->pasid && (*pasid_done || flush->blocked);
 
 	*pasid_done |= binding->pasid;
 	return !done;
+}
+
+static u16 flush_did(const struct space_flush *flush,
+		     const struct vtdp_binding *binding)
+{
+	return flush->blocked ? VTDP_DID_BLOCKED : binding->did;
 }
 
 /* One batch for the bindings of one unit, which begin at @start. */
@@ -155,15 +164,15 @@ static int flush_submit_unit(struct vtdp_space *space, struct vtdp_binding *star
 	if (flush->pasid_cache) {
 		done = false;
 		for (b = start; b; b = unit_next(space, b))
-			if (flush_once(b, &done))
+			if (flush_once(flush, b, &done))
 				vtdp_qi_pasid_cache(batch, VTD_QI_PC_PASID,
-						    b->did, b->pasid);
+						    flush_did(flush, b), b->pasid);
 	}
 	done = false;
 	for (b = start; b; b = unit_next(space, b))
-		if (flush_once(b, &done))
-			vtdp_qi_piotlb(batch, b->did, b->pasid, flush->first,
-				       flush->last, flush->all);
+		if (flush_once(flush, b, &done))
+			vtdp_qi_piotlb(batch, flush_did(flush, b), b->pasid,
+				       flush->first, flush->last, flush->all);
 	for (b = start; b; b = unit_next(space, b))
 		if (READ_ONCE(b->device->ats_on))
 			vtdp_qi_devtlb(batch, b->device, b->pasid, flush->first,
@@ -314,6 +323,30 @@ static void space_invalidate(struct mmu_notifier *mn, struct mm_struct *mm,
 	vtdp_space_sync(space, start, max(start, end - 1), false);
 }
 
+/* Requests without PASID find the entry that blocks them again. */
+static void space_block(struct vtdp_space *space)
+{
+	const struct space_flush flush = {
+		.all = true, .pasid_cache = true, .blocked = true,
+	};
+	struct flush_round round = {};
+	bool caching = false;
+	struct vtdp_binding *b;
+
+	spin_lock(&space->lock);
+	list_for_each_entry(b, &space->bindings, space_node) {
+		if (b->pasid)
+			continue;
+		vtdp_bind_entry0(b->device);
+		/* 6.1: hardware may hold that it was not present. */
+		caching |= !!(b->device->unit->cap & VTD_CAP_CM);
+	}
+	if (caching)
+		flush_submit(space, &flush, &round);
+	spin_unlock(&space->lock);
+	space_flush(space, &flush, &round);
+}
+
 /*
  * The mm ends: its pages are freed when this returns. Entries become not
  * present with fault processing disabled, since a device that has not heard of
@@ -337,11 +370,10 @@ static void space_release(struct mmu_notifier *mn, struct mm_struct *mm)
 	flush_submit(space, &flush, &round);
 	spin_unlock(&space->lock);
 	space_flush(space, &flush, &round);
+	space_block(space);
 
 	spin_lock(&space->lock);
 	list_for_each_entry_safe(b, next, &space->bindings, space_node) {
-		if (!b->pasid)
-			vtdp_bind_entry0(b->device);
 		vtdp_event_mm_gone(b);
 		vtdp_space_unlink(b);
 	}

@@ -30,6 +30,8 @@ static u64 ctx_device_qword(const struct vtdp_device *device)
 		flags |= VTD_CTX0_PASIDE;
 	if (device->ats_on)
 		flags |= VTD_CTX0_DTE;
+	if (device->pri_on)
+		flags |= VTD_CTX0_PRE;
 	return ctx_qword(&device->table, flags);
 }
 
@@ -187,18 +189,14 @@ int vtdp_ctx_block(struct vtdp_unit *unit, u16 rid)
  * vtdp_ctx_attach() - point a function's entry to its own PASID table
  * @device: with entry 0 of its table set
  *
- * Context: may sleep; under vtdp_lock.
- * Return: 0; -ENOMEM; -EIO or -ETIMEDOUT as vtdp_qi_wait().
+ * Context: may sleep; under vtdp_lock; vtdp_ctx_prepare() was called.
+ * Return: 0; -EIO or -ETIMEDOUT as vtdp_qi_wait().
  */
 int vtdp_ctx_attach(struct vtdp_device *device)
 {
 	const u16 did = VTDP_DID_PASS_THROUGH;
 	struct vtdp_unit *unit = device->unit;
-	int err;
 
-	err = vtdp_ctx_prepare(unit, device->rid >> 8);
-	if (err)
-		return err;
 	if (!(vtdp_ctx_entry(unit, device->rid)[0] & VTD_CTX0_P))
 		return ctx_set(unit, device->rid, ctx_device_qword(device));
 

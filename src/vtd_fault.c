@@ -233,8 +233,8 @@ void vtdp_fault_init(struct vtdp_unit *unit)
 	INIT_DELAYED_WORK(&unit->fault_work, fault_work);
 }
 
-/* Begin to read records; what was left from before is dropped. */
-void vtdp_fault_start(struct vtdp_unit *unit)
+/* Drop what records there are. */
+void vtdp_fault_clear(struct vtdp_unit *unit)
 {
 	unsigned int count = FIELD_GET(VTD_CAP_NFR, unit->cap) + 1;
 	unsigned int base = FIELD_GET(VTD_CAP_FRO, unit->cap) * 16;
@@ -244,6 +244,12 @@ void vtdp_fault_start(struct vtdp_unit *unit)
 		vtdp_write32(unit, base + i * VTD_FRCD_SIZE + 12,
 			     VTD_FRCD_HI_F >> 32);
 	vtdp_write32(unit, VTD_FSTS, VTD_FSTS_PFO);
+}
+
+/* Begin to read records; what was left from before is dropped. */
+void vtdp_fault_start(struct vtdp_unit *unit)
+{
+	vtdp_fault_clear(unit);
 	if (vtdp_irq_start(&unit->fault_irq, unit, VTD_FECTL, fault_interrupt,
 			   "vtdpasid-fault"))
 		pr_warn("unit %u: no interrupt for faults: they are polled for, every %u ms\n",

@@ -4,19 +4,21 @@
  * there, and are answered once for each group.
  *
  * The reader empties a unit's queue and never waits for memory: it passes each
- * request to its device, or answers "invalid". Each device has a bounded ring of
- * requests and one work item that serves them in order, so that a device which
- * floods, or a process whose pages are slow to come, holds up nobody on other
- * devices.
+ * request to its binding, or answers "invalid". Each binding has a bounded ring
+ * of requests and one work item that serves them in order (a group belongs to
+ * one PASID), and each device a bound for all its rings: a device that floods,
+ * or a process whose pages are slow to come, holds up nobody else.
  *
- * A request belongs to whoever moves it out of the ring: the server, or
- * vtdp_prq_drain(), which answers in its place. So a drain does not wait for
- * the server, who may be waiting for a page for as long as userspace likes.
+ * A request is answered by whoever is first: the server, or vtdp_prq_drain() in
+ * its place. So a drain does not wait for the server, who may be waiting for a
+ * page for as long as userspace likes. A server holds its struct vtdp_prq and
+ * the module, nothing else.
  */
 #include <linux/bitfield.h>
 #include <linux/interrupt.h>
 #include <linux/io.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
@@ -123,23 +125,21 @@ static int prq_fault(struct mm_struct *mm, const struct vtdp_request *request)
 	return err;
 }
 
-/* The mm that a request is for, kept from ending; or NULL. */
-static struct mm_struct *prq_mm_get(struct vtdp_device *device, u32 pasid)
+/* The mm that requests are for, kept from ending; or NULL. */
+static struct mm_struct *prq_mm_get(struct vtdp_prq *prq)
 {
-	struct vtdp_binding *binding;
 	struct mm_struct *mm = NULL;
 
-	spin_lock(&device->unit->devices_lock);
-	binding = prq_binding(device, pasid);
-	if (binding && mmget_not_zero(binding->space->mm))
-		mm = binding->space->mm;
-	spin_unlock(&device->unit->devices_lock);
+	spin_lock(&prq->unit->devices_lock);
+	if (prq->binding && mmget_not_zero(prq->binding->space->mm))
+		mm = prq->binding->space->mm;
+	spin_unlock(&prq->unit->devices_lock);
 	return mm;
 }
 
 static void prq_event(struct vtdp_device *device,
 		      const struct vtdp_request *request,
-		      const struct vtdp_binding *binding)
+		      struct vtdp_binding *binding)
 {
 	const struct vtdpasid_event event = {
 		.type = VTDPASID_EVENT_PRQ_FAILED,
@@ -155,42 +155,41 @@ static void prq_event(struct vtdp_device *device,
 	};
 
 	atomic64_inc(&device->requests_failed);
+	if (binding)
+		atomic64_inc(&binding->requests_failed);
 	vtdp_event_push(&device->client->events, &event);
 }
 
-/* Count, tell, and look after the root. Under devices_lock: still attached. */
-static void prq_served(struct vtdp_device *device,
-		       const struct vtdp_request *request, int err)
+/* Count, tell, and look after the root. Under devices_lock: still bound. */
+static void prq_served(struct vtdp_prq *prq, const struct vtdp_request *request,
+		       int err)
 {
-	struct vtdp_binding *binding = prq_binding(device, request->pasid);
+	struct vtdp_binding *binding = prq->binding;
 
 	if (err) {
-		set_bit(request->group, device->prq->failed);
-		prq_event(device, request, binding);
-	}
-	if (!binding)
+		__set_bit(request->group, prq->failed);
+		prq_event(binding->device, request, binding);
 		return;
-	atomic64_inc(err ? &binding->requests_failed : &binding->requests);
+	}
+	atomic64_inc(&binding->requests);
 	/* The fault may have filled a slot of the mm's top level. */
-	if (!err)
-		vtdp_space_fault(binding->space, request->addr);
+	vtdp_space_fault(binding->space, request->addr);
 }
 
 static unsigned int prq_group_code(struct vtdp_prq *prq, u16 group)
 {
-	return test_and_clear_bit(group, prq->failed) ?
+	return __test_and_clear_bit(group, prq->failed) ?
 		VTD_PGRP_INVALID : VTD_PGRP_SUCCESS;
 }
 
 /* Take the oldest request in hand. It stays in the ring until it is served. */
-static bool prq_take(struct vtdp_device *device, struct vtdp_request *request)
+static bool prq_take(struct vtdp_prq *prq, struct vtdp_request *request)
 {
-	struct vtdp_prq *prq = device->prq;
 	bool found = false;
 
-	spin_lock(&device->unit->devices_lock);
+	spin_lock(&prq->unit->devices_lock);
 	while (prq->head != prq->tail && !found) {
-		struct vtdp_request *r = &prq->ring[prq->head % VTDP_PRQ_PENDING];
+		struct vtdp_request *r = &prq->ring[prq->head % VTDP_PRQ_RING];
 
 		if (r->answered) {
 			prq->head++;
@@ -199,40 +198,43 @@ static bool prq_take(struct vtdp_device *device, struct vtdp_request *request)
 		*request = *r;
 		found = true;
 	}
-	spin_unlock(&device->unit->devices_lock);
+	spin_unlock(&prq->unit->devices_lock);
 	return found;
 }
 
-/* Put the answer down, unless a drain gave it or the device is gone. */
-static void prq_put(struct vtdp_device *device, const struct vtdp_request *request,
+/* Put the answer down, unless somebody gave it meanwhile. */
+static void prq_put(struct vtdp_prq *prq, const struct vtdp_request *request,
 		    int err, struct prq_answers *answers)
 {
-	struct vtdp_prq *prq = device->prq;
-
-	spin_lock(&device->unit->devices_lock);
-	if (!prq->ring[prq->head % VTDP_PRQ_PENDING].answered) {
-		prq_served(device, request, err);
+	spin_lock(&prq->unit->devices_lock);
+	if (!prq->ring[prq->head % VTDP_PRQ_RING].answered) {
+		prq->binding->device->pending--;
+		prq_served(prq, request, err);
 		if (request->last)
-			answer_add(answers, device->rid, request,
+			answer_add(answers, prq->rid, request,
 				   prq_group_code(prq, request->group));
 	}
 	prq->head++;
-	spin_unlock(&device->unit->devices_lock);
+	spin_unlock(&prq->unit->devices_lock);
+}
+
+static void prq_release(struct kref *ref)
+{
+	kfree(container_of(ref, struct vtdp_prq, ref));
 }
 
 static void prq_serve(struct work_struct *work)
 {
 	struct vtdp_prq *prq = container_of(work, struct vtdp_prq, work);
-	struct vtdp_device *device = prq->device;
-	struct prq_answers answers = { .unit = device->unit };
+	struct prq_answers answers = { .unit = prq->unit };
 	struct vtdp_request request;
 	struct mm_struct *mm;
 	int err;
 
-	while (prq_take(device, &request)) {
-		mm = prq_mm_get(device, request.pasid);
-		err = mm ? prq_fault(mm, &request) : -ESRCH;
-		prq_put(device, &request, err, &answers);
+	while (prq_take(prq, &request)) {
+		mm = request.refused ? NULL : prq_mm_get(prq);
+		err = mm ? prq_fault(mm, &request) : -EINVAL;
+		prq_put(prq, &request, err, &answers);
 		/* The last reference would tear the mm down right here. */
 		if (mm)
 			mmput_async(mm);
@@ -240,7 +242,9 @@ static void prq_serve(struct work_struct *work)
 			answers_send(&answers);
 	}
 	answers_send(&answers);
-	vtdp_device_put(device);
+	kref_put(&prq->ref, prq_release);
+	/* Unloading waits for this function to return: vtdp_prq_flush(). */
+	module_put(THIS_MODULE);
 }
 
 /* ---- reading ------------------------------------------------------------- */
@@ -252,14 +256,15 @@ static struct vtdp_device *prq_device(struct vtdp_unit *unit, u16 rid)
 	lockdep_assert_held(&unit->devices_lock);
 	list_for_each_entry(device, &unit->devices, node)
 		if (device->rid == rid)
-			return device->prq ? device : NULL;
+				return device->pri_on ? device : NULL;
 	return NULL;
 }
 
-/* Return: whether the request may be served at all (7.4.1). */
-static bool prq_decode(u64 qw0, u64 qw1, struct vtdp_request *request)
+/* What may not be served at all (7.4.1) is marked as refused. */
+static void prq_decode(u64 qw0, u64 qw1, struct vtdp_request *request)
 {
 	memset(request, 0, sizeof(*request));
+	request->refused = true;
 	request->has_pasid = qw0 & VTD_PRQ0_PP;
 	if (request->has_pasid)
 		request->pasid = FIELD_GET(VTD_PRQ0_PASID, qw0);
@@ -267,31 +272,75 @@ static bool prq_decode(u64 qw0, u64 qw1, struct vtdp_request *request)
 	request->last = qw1 & VTD_PRQ1_LPIG;
 	request->write = qw1 & VTD_PRQ1_WRR;
 	request->addr = qw1 & VTD_PRQ1_ADDR;
-	if (FIELD_GET(VTD_PRQ0_TYPE, qw0) != VTD_PRQ_TYPE)
-		return false;
 	/* Devices act for the process: no supervisor, no execution. */
-	if (qw0 & (VTD_PRQ0_PMR | VTD_PRQ0_EXR))
-		return false;
-	return request->addr >> PGDIR_SHIFT < VTDP_USER_SLOTS;
+	if (FIELD_GET(VTD_PRQ0_TYPE, qw0) == VTD_PRQ_TYPE &&
+	    !(qw0 & (VTD_PRQ0_PMR | VTD_PRQ0_EXR)) &&
+	    request->addr >> PGDIR_SHIFT < VTDP_USER_SLOTS)
+		request->refused = false;
 }
 
-/* Queue a request to its device. Return: false if it is to be refused. */
-static bool prq_queue(struct vtdp_device *device,
-		      const struct vtdp_request *request)
+/* It was answered, or never will be: it counts no more. */
+static void prq_mark_answered(struct vtdp_prq *prq, struct vtdp_request *request)
 {
-	struct vtdp_prq *prq = device->prq;
+	request->answered = true;
+	prq->binding->device->pending--;
+}
+
+/* What is in the ring of a group waits for no answer: its last one had it. */
+static void prq_end_group(struct vtdp_prq *prq, u16 group)
+{
+	unsigned int i;
+
+	for (i = prq->head; i != prq->tail; i++) {
+		struct vtdp_request *r = &prq->ring[i % VTDP_PRQ_RING];
+
+		if (r->group == group && !r->answered)
+			prq_mark_answered(prq, r);
+	}
+	__clear_bit(group, prq->failed);
+}
+
+/* No room for a request: its group has failed. */
+static void prq_overrun(struct vtdp_binding *binding,
+			const struct vtdp_request *request)
+{
+	prq_event(binding->device, request, binding);
+	if (request->last)
+		prq_end_group(binding->prq, request->group);
+	else
+		__set_bit(request->group, binding->prq->failed);
+}
+
+/*
+ * Pass a request to its binding; refused ones, too, so that groups stay in
+ * order. Return: false if it must be answered at once, with "invalid".
+ */
+static bool prq_queue(struct vtdp_device *device, const struct vtdp_request *request)
+{
+	struct vtdp_binding *binding = prq_binding(device, request->pasid);
+	struct vtdp_prq *prq;
 
 	lockdep_assert_held(&device->unit->devices_lock);
 	atomic64_inc(&device->requests);
+	if (!binding) {
+		prq_event(device, request, NULL);
+		return false;
+	}
+	prq = binding->prq;
 	/* The device has its share; others have theirs. */
-	if (prq->tail - prq->head == VTDP_PRQ_PENDING)
+	if (device->pending == VTDP_PRQ_PENDING ||
+	    prq->tail - prq->head == VTDP_PRQ_RING) {
+		prq_overrun(binding, request);
 		return false;
-	if (!prq_binding(device, request->pasid))
-		return false;
-	prq->ring[prq->tail++ % VTDP_PRQ_PENDING] = *request;
-	kref_get(&device->ref);
-	if (!queue_work(prq_servers, &prq->work))
-		kref_put(&device->ref, vtdp_device_release);
+	}
+
+	device->pending++;
+	prq->ring[prq->tail++ % VTDP_PRQ_RING] = *request;
+	if (queue_work(prq_servers, &prq->work)) {
+		/* The file that the device is attached in holds the module now. */
+		__module_get(THIS_MODULE);
+		kref_get(&prq->ref);
+	}
 	return true;
 }
 
@@ -301,30 +350,20 @@ static void prq_one(struct vtdp_unit *unit, u64 qw0, u64 qw1,
 	u16 rid = FIELD_GET(VTD_PRQ0_RID, qw0);
 	struct vtdp_request request;
 	struct vtdp_device *device;
-	bool valid;
+	bool queued;
 
-	valid = prq_decode(qw0, qw1, &request);
 	/* 7.9: a stop marker; nobody waits for an answer to it */
 	if ((qw1 & (VTD_PRQ1_RDR | VTD_PRQ1_WRR | VTD_PRQ1_LPIG)) == VTD_PRQ1_LPIG)
 		return;
 
+	prq_decode(qw0, qw1, &request);
 	spin_lock(&unit->devices_lock);
 	unit->requests++;
 	device = prq_device(unit, rid);
-	if (device && valid && prq_queue(device, &request)) {
-		spin_unlock(&unit->devices_lock);
-		return;
-	}
-	if (device) {
-		prq_event(device, &request, prq_binding(device, request.pasid));
-		/* What was served of the group does not count any more. */
-		if (request.last)
-			clear_bit(request.group, device->prq->failed);
-		else
-			set_bit(request.group, device->prq->failed);
-	}
+	queued = device && prq_queue(device, &request);
 	spin_unlock(&unit->devices_lock);
-	answer_add(answers, rid, &request, VTD_PGRP_INVALID);
+	if (!queued)
+		answer_add(answers, rid, &request, VTD_PGRP_INVALID);
 }
 
 /*
@@ -385,37 +424,33 @@ static irqreturn_t prq_interrupt(int irq, void *data)
 
 /* ---- draining ------------------------------------------------------------ */
 
-/* Answer what a device has pending of a PASID. */
-static void prq_cancel(struct vtdp_device *device, u32 pasid)
+/* Answer what a binding has in hand. */
+static void prq_cancel(struct vtdp_prq *prq)
 {
-	struct prq_answers answers = { .unit = device->unit };
-	struct vtdp_prq *prq = device->prq;
+	struct prq_answers answers = { .unit = prq->unit };
 	unsigned int i;
 
-	spin_lock(&device->unit->devices_lock);
+	spin_lock(&prq->unit->devices_lock);
 	for (i = prq->head; i != prq->tail; i++) {
-		struct vtdp_request *r = &prq->ring[i % VTDP_PRQ_PENDING];
+		struct vtdp_request *r = &prq->ring[i % VTDP_PRQ_RING];
 
-		if (r->answered || r->pasid != pasid)
+		if (r->answered)
 			continue;
-		r->answered = true;
-		clear_bit(r->group, prq->failed);
-		answer_add(&answers, device->rid, r, VTD_PGRP_INVALID);
+		prq_mark_answered(prq, r);
+		answer_add(&answers, prq->rid, r, VTD_PGRP_INVALID);
 		if (!answers_full(&answers))
 			continue;
-		spin_unlock(&device->unit->devices_lock);
+		spin_unlock(&prq->unit->devices_lock);
 		answers_send(&answers);
-		spin_lock(&device->unit->devices_lock);
+		spin_lock(&prq->unit->devices_lock);
 	}
-	spin_unlock(&device->unit->devices_lock);
+	spin_unlock(&prq->unit->devices_lock);
 	answers_send(&answers);
 }
 
 /**
- * vtdp_prq_drain() - no request or answer of a PASID is under way any more
- * @device: its entry for @pasid is gone and invalidated, and no binding of it
- *	has @pasid any more
- * @pasid: PASID, 0 for requests without
+ * vtdp_prq_drain() - no request or answer of a binding is under way any more
+ * @binding: its entry is gone and invalidated, and it is on no list any more
  *
  * 7.10: a wait with the drain flag lets hardware bring all requests that are on
  * their way into the queue; the reader then refuses them, and what was passed
@@ -425,13 +460,13 @@ static void prq_cancel(struct vtdp_device *device, u32 pasid)
  * takes.
  * Return: 0; -ETIMEDOUT or -EIO as vtdp_qi_wait().
  */
-int vtdp_prq_drain(struct vtdp_device *device, u32 pasid)
+int vtdp_prq_drain(struct vtdp_binding *binding)
 {
-	struct vtdp_unit *unit = device->unit;
+	struct vtdp_unit *unit = binding->device->unit;
 	struct vtdp_batch batch;
 	int err;
 
-	if (!device->prq)
+	if (!binding->prq)
 		return 0;
 	err = vtdp_qi_start(unit, &batch, 1);
 	if (!err) {
@@ -440,29 +475,46 @@ int vtdp_prq_drain(struct vtdp_device *device, u32 pasid)
 	}
 	mod_delayed_work(prq_readers, &unit->prq_work, 0);
 	flush_delayed_work(&unit->prq_work);
-	prq_cancel(device, pasid);
+	prq_cancel(binding->prq);
 	return err;
 }
 
-/* ---- a device's share ---------------------------------------------------- */
-
 /**
- * vtdp_prq_attach() - let a device's page requests be served
- * @device: not linked to its unit yet
+ * vtdp_prq_bind() - have room for a binding's page requests
+ * @binding: not linked yet
  *
- * Context: may sleep; under vtdp_lock. vtdp_device_release() frees it.
+ * Context: may sleep; under vtdp_lock.
  * Return: 0 or -ENOMEM.
  */
-int vtdp_prq_attach(struct vtdp_device *device)
+int vtdp_prq_bind(struct vtdp_binding *binding)
 {
-	struct vtdp_prq *prq = kzalloc(sizeof(*prq), GFP_KERNEL_ACCOUNT);
+	struct vtdp_prq *prq;
 
+	if (!binding->device->pri_on)
+		return 0;
+	prq = kzalloc(sizeof(*prq), GFP_KERNEL_ACCOUNT);
 	if (!prq)
 		return -ENOMEM;
+	kref_init(&prq->ref);
 	INIT_WORK(&prq->work, prq_serve);
-	prq->device = device;
-	device->prq = prq;
+	prq->unit = binding->device->unit;
+	prq->rid = binding->device->rid;
+	prq->binding = binding;
+	binding->prq = prq;
 	return 0;
+}
+
+/* Undo it, after vtdp_prq_drain() if it was linked. */
+void vtdp_prq_unbind(struct vtdp_binding *binding)
+{
+	struct vtdp_prq *prq = binding->prq;
+
+	if (!prq)
+		return;
+	spin_lock(&prq->unit->devices_lock);
+	prq->binding = NULL;
+	spin_unlock(&prq->unit->devices_lock);
+	kref_put(&prq->ref, prq_release);
 }
 
 /* ---- a unit's queue ------------------------------------------------------ */
@@ -478,6 +530,17 @@ bool vtdp_prq_supported(const struct vtdp_unit *unit)
 	const u64 need = VTD_ECAP_PRS | VTD_ECAP_PDS | VTD_ECAP_DT;
 
 	return (unit->ecap & need) == need;
+}
+
+/* Tell hardware where the queue is, empty. */
+void vtdp_prq_program(struct vtdp_unit *unit)
+{
+	if (!unit->prq_ring)
+		return;
+	vtdp_write64(unit, VTD_PQH, 0);
+	vtdp_write64(unit, VTD_PQT, 0);
+	vtdp_write64(unit, VTD_PQA, virt_to_phys(unit->prq_ring) | VTDP_PRQ_ORDER);
+	vtdp_write32(unit, VTD_PRS, VTD_PRS_PPR | VTD_PRS_PRO);
 }
 
 /**
@@ -496,10 +559,7 @@ int vtdp_prq_start(struct vtdp_unit *unit)
 		return -ENOMEM;
 	unit->requests = 0;
 	unit->overflows = 0;
-	vtdp_write64(unit, VTD_PQH, 0);
-	vtdp_write64(unit, VTD_PQT, 0);
-	vtdp_write64(unit, VTD_PQA, virt_to_phys(unit->prq_ring) | VTDP_PRQ_ORDER);
-	vtdp_write32(unit, VTD_PRS, VTD_PRS_PPR | VTD_PRS_PRO);
+	vtdp_prq_program(unit);
 	if (vtdp_irq_start(&unit->prq_irq, unit, VTD_PECTL, prq_interrupt,
 			   "vtdpasid-prq"))
 		pr_warn("unit %u: no interrupt for page requests: they are polled for, every %u ms\n",

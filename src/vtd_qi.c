@@ -682,8 +682,6 @@ int vtdp_qi_enable(struct vtdp_unit *unit)
 	memset(qi->state, VTDP_SLOT_FREE, sizeof(qi->state));
 	qi->head = 0;
 	qi->tail = 0;
-	qi->doorbells = 0;
-	qi->descriptors = 0;
 	/* 6.5.2: tail and address first, then the enable bit; head is 0 */
 	vtdp_write64(unit, VTD_IQT, 0);
 	vtdp_write64(unit, VTD_IQA, virt_to_phys(qi->ring) | VTD_IQA_DW |
@@ -704,6 +702,7 @@ int vtdp_qi_enable(struct vtdp_unit *unit)
 int vtdp_qi_disable(struct vtdp_unit *unit)
 {
 	struct vtdp_qi *qi = &unit->qi;
+	int err;
 
 	lockdep_assert_held(&vtdp_lock);
 	spin_lock(&qi->lock);
@@ -711,7 +710,10 @@ int vtdp_qi_disable(struct vtdp_unit *unit)
 	qi_reclaim(qi);
 	spin_unlock(&qi->lock);
 	/* Each batch ends with a wait, as 6.5.2 wants the last one to be. */
-	return vtdp_unit_command(unit, VTD_GCMD_QIE, false);
+	err = vtdp_unit_command(unit, VTD_GCMD_QIE, false);
+	if (!err)
+		vtdp_write64(unit, VTD_IQT, 0);
+	return err;
 }
 
 /**
@@ -725,6 +727,8 @@ int vtdp_qi_init(struct vtdp_unit *unit)
 {
 	struct vtdp_qi *qi = &unit->qi;
 
+	qi->doorbells = 0;
+	qi->descriptors = 0;
 	qi->ring = vtdp_page_alloc(unit, VTDP_QI_ORDER);
 	qi->status = vtdp_page_alloc(unit, 0);
 	if (qi->ring && qi->status)

@@ -63,6 +63,7 @@
 #define VTD_ECAP_PRS		BIT_ULL(29)
 #define VTD_ECAP_PSS		GENMASK_ULL(39, 35)	/* width less one */
 #define VTD_ECAP_PASID		BIT_ULL(40)
+#define VTD_ECAP_DIT		BIT_ULL(41)
 #define VTD_ECAP_PDS		BIT_ULL(42)
 #define VTD_ECAP_SMTS		BIT_ULL(43)
 #define VTD_ECAP_FSTS		BIT_ULL(47)

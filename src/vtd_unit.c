@@ -304,7 +304,8 @@ static int unit_check(struct vtdp_unit *unit, u32 *check)
 }
 
 /* Save or restore the event registers: control last, since it unmasks. */
-static void unit_copy_events(struct vtdp_unit *unit, bool restore)
+static void unit_copy_events(struct vtdp_unit *unit, u32 (*events)[4],
+			     bool restore)
 {
 	static const unsigned int base[] = { VTD_FECTL, VTD_PECTL };
 	unsigned int i;
@@ -315,7 +316,7 @@ static void unit_copy_events(struct vtdp_unit *unit, bool restore)
 		if (base[i] == VTD_PECTL && !(unit->ecap & VTD_ECAP_PRS))
 			continue;
 		for (reg = 3; reg >= 0; reg--) {
-			u32 *saved = &unit->saved_event[i][reg];
+			u32 *saved = &events[i][reg];
 
 			if (restore)
 				vtdp_write32(unit, base[i] + 4 * reg, *saved);
@@ -330,7 +331,7 @@ static void unit_save(struct vtdp_unit *unit)
 	unit->saved_pmen = vtdp_read32(unit, VTD_PMEN);
 	unit->saved_rtaddr = vtdp_read64(unit, VTD_RTADDR);
 	unit->saved_iqa = vtdp_read64(unit, VTD_IQA);
-	unit_copy_events(unit, false);
+	unit_copy_events(unit, unit->saved_event, false);
 }
 
 /* Hardware is off for certain, so nothing need be left to it. */
@@ -340,6 +341,27 @@ static void unit_free(struct vtdp_unit *unit)
 	vtdp_prq_free(unit);
 	vtdp_qi_exit(unit);
 	vtdp_ctx_exit(unit);
+}
+
+/* Translation off, then the queue. */
+static int unit_switch_off(struct vtdp_unit *unit)
+{
+	int err = vtdp_unit_command(unit, VTD_GCMD_TE, false);
+
+	if (err || !unit->qi.on)
+		return err;
+	/* Whoever uses the unit next finds no leftovers of our tables. */
+	unit_invalidate_all(unit);
+	return vtdp_qi_disable(unit);
+}
+
+static void unit_restore(struct vtdp_unit *unit)
+{
+	vtdp_write64(unit, VTD_RTADDR, unit->saved_rtaddr);
+	vtdp_write64(unit, VTD_IQA, unit->saved_iqa);
+	unit_copy_events(unit, unit->saved_event, true);
+	if (unit->saved_pmen & VTD_PMEN_EPM)
+		unit_protected_memory(unit, true);
 }
 
 /*
@@ -352,27 +374,18 @@ static int unit_quiesce(struct vtdp_unit *unit)
 
 	vtdp_prq_stop(unit);
 	vtdp_fault_stop(unit);
-	err = vtdp_unit_command(unit, VTD_GCMD_TE, false);
-	if (!err && unit->qi.on) {
-		/* What others put into these tables later finds no leftovers. */
-		unit_invalidate_all(unit);
-		err = vtdp_qi_disable(unit);
-	}
+	err = unit_switch_off(unit);
 	if (err) {
 		vtdp_unit_break(unit, "does not switch off; its tables stay in memory");
 		return err;
 	}
-
-	vtdp_write64(unit, VTD_RTADDR, unit->saved_rtaddr);
-	vtdp_write64(unit, VTD_IQA, unit->saved_iqa);
-	unit_copy_events(unit, true);
-	if (unit->saved_pmen & VTD_PMEN_EPM)
-		unit_protected_memory(unit, true);
+	unit_restore(unit);
 	unit_free(unit);
 	return 0;
 }
 
-static int unit_start(struct vtdp_unit *unit)
+/* All but translation: queue and root table. */
+static int unit_program(struct vtdp_unit *unit)
 {
 	int err;
 
@@ -387,11 +400,16 @@ static int unit_start(struct vtdp_unit *unit)
 	if (err)
 		return err;
 	/* With ESRTPS the command itself invalidates (11.4.4.1, 6.6). */
-	if (!(unit->cap & VTD_CAP_ESRTPS)) {
-		err = unit_invalidate_all(unit);
-		if (err)
-			return err;
-	}
+	return unit->cap & VTD_CAP_ESRTPS ? 0 : unit_invalidate_all(unit);
+}
+
+static int unit_start(struct vtdp_unit *unit)
+{
+	int err;
+
+	err = unit_program(unit);
+	if (err)
+		return err;
 	vtdp_fault_start(unit);
 	err = vtdp_prq_start(unit);
 	if (err)
@@ -471,6 +489,68 @@ int vtdp_unit_handback(struct vtdp_unit *unit)
 	if (!err)
 		pr_info("unit %u handed back\n", unit->index);
 	return err;
+}
+
+/**
+ * vtdp_unit_suspend() - switch a unit off for a while
+ * @unit: unit that is taken over
+ *
+ * Context: atomic, one CPU, interrupts off; under vtdp_lock.
+ * Return: 0; -ETIMEDOUT when it does not switch off.
+ */
+int vtdp_unit_suspend(struct vtdp_unit *unit)
+{
+	lockdep_assert_held(&vtdp_lock);
+	unit_copy_events(unit, unit->suspend_event, false);
+	return unit_switch_off(unit);
+}
+
+/**
+ * vtdp_unit_resume() - switch a unit on again, from the tables in memory
+ * @unit: unit of vtdp_unit_suspend(), which may have lost its registers
+ *
+ * Context: atomic, one CPU, interrupts off; under vtdp_lock.
+ */
+void vtdp_unit_resume(struct vtdp_unit *unit)
+{
+	int err;
+
+	lockdep_assert_held(&vtdp_lock);
+	err = unit_program(unit);
+	if (!err) {
+		vtdp_fault_clear(unit);
+		vtdp_prq_program(unit);
+		unit_copy_events(unit, unit->suspend_event, true);
+		err = vtdp_unit_command(unit, VTD_GCMD_TE, true);
+	}
+	if (err)
+		vtdp_unit_break(unit, "did not come back from suspend");
+}
+
+/**
+ * vtdp_unit_shutdown() - leave a unit for the next kernel
+ * @unit: unit that is taken over
+ *
+ * Attached functions stay attached, for nobody to use any more; their tables
+ * stay in memory.
+ *
+ * Context: may sleep; under vtdp_lock.
+ */
+void vtdp_unit_shutdown(struct vtdp_unit *unit)
+{
+	struct vtdp_device *device;
+
+	lockdep_assert_held(&vtdp_lock);
+	list_for_each_entry(device, &unit->devices, node)
+		vtdp_device_shutdown(device);
+	vtdp_prq_stop(unit);
+	vtdp_fault_stop(unit);
+	if (unit_switch_off(unit))
+		pr_err("unit %u does not switch off: the next kernel will find it on\n",
+		       unit->index);
+	else
+		unit_restore(unit);
+	WRITE_ONCE(unit->state, VTDPASID_UNIT_BROKEN);
 }
 
 /**

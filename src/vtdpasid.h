@@ -159,6 +159,7 @@ struct vtdp_irq {
 
 #define VTDP_PRQ_ORDER		4	/* 16 pages: 2048 requests of 32 bytes */
 #define VTDP_PRQ_PENDING	128	/* requests of one device in hand */
+#define VTDP_PRQ_RING		64	/* of which for one binding */
 
 /**
  * struct vtdp_request - a page request
@@ -168,7 +169,8 @@ struct vtdp_irq {
  * @has_pasid: it came with a PASID
  * @last: it is the last of its group, which is answered then
  * @write: else to be read
- * @answered: by a drain, while it waited for its turn
+ * @refused: not to be served, whatever is there
+ * @answered: by somebody else, while it waited for its turn
  */
 struct vtdp_request {
 	u64 addr;
@@ -177,22 +179,29 @@ struct vtdp_request {
 	bool has_pasid;
 	bool last;
 	bool write;
+	bool refused;
 	bool answered;
 };
 
 /**
- * struct vtdp_prq - a device's share of page requests
- * @work: serves @ring; holds a reference on @device while queued or running
- * @device: device
+ * struct vtdp_prq - the page requests of one binding
+ * @ref: 1 while bound, and 1 while @work is queued or running
+ * @work: serves @ring, and holds the module
+ * @unit: unit
+ * @rid: requester id of the device
+ * @binding: NULL when it has ended; under unit->devices_lock
  * @ring: requests in hand; under unit->devices_lock
  * @head: being served, or next to be; free running
  * @tail: next to fill; free running
  * @failed: groups of which a request failed
  */
 struct vtdp_prq {
+	struct kref ref;
 	struct work_struct work;
-	struct vtdp_device *device;
-	struct vtdp_request ring[VTDP_PRQ_PENDING];
+	struct vtdp_unit *unit;
+	u16 rid;
+	struct vtdp_binding *binding;
+	struct vtdp_request ring[VTDP_PRQ_RING];
 	unsigned int head;
 	unsigned int tail;
 	DECLARE_BITMAP(failed, VTD_PRGIS);
@@ -317,6 +326,7 @@ struct vtdp_dmar {
  * @saved_rtaddr: RTADDR_REG before takeover
  * @saved_iqa: IQA_REG before takeover
  * @saved_event: event registers before takeover: of faults, of page requests
+ * @suspend_event: the same before a suspend
  */
 struct vtdp_unit {
 	struct list_head node;
@@ -348,6 +358,7 @@ struct vtdp_unit {
 	u64 saved_rtaddr;
 	u64 saved_iqa;
 	u32 saved_event[2][4];
+	u32 suspend_event[2][4];
 };
 
 /* ---- events (event.c) ---------------------------------------------------- */
@@ -396,7 +407,6 @@ struct vtdp_client {
 
 /**
  * struct vtdp_device - one attached function
- * @ref: 1 while attached, and 1 while its page requests are being served
  * @unit: its unit
  * @node: in unit->devices
  * @client: file that attached it
@@ -417,13 +427,13 @@ struct vtdp_client {
  * @bindings: struct vtdp_binding; under devices_lock too
  * @nr_bindings: length of @bindings
  * @rid_binding: binding without PASID
- * @prq: its page requests, or NULL
+ * @pri_on: page requests are on
+ * @pending: page requests in hand; under unit->devices_lock
  * @faults: DMA faults recorded
  * @requests: page requests received
  * @requests_failed: answered "invalid"
  */
 struct vtdp_device {
-	struct kref ref;
 	struct vtdp_unit *unit;
 	struct list_head node;
 	struct vtdp_client *client;
@@ -444,7 +454,8 @@ struct vtdp_device {
 	struct list_head bindings;
 	unsigned int nr_bindings;
 	struct vtdp_binding *rid_binding;
-	struct vtdp_prq *prq;
+	bool pri_on;
+	unsigned int pending;
 	atomic64_t faults;
 	atomic64_t requests;
 	atomic64_t requests_failed;
@@ -533,6 +544,7 @@ struct vtdp_hold {
  * @pasid: PASID that the device uses; 0: requests without PASID
  * @did: domain id of the entry
  * @entry: PASID-table entry
+ * @prq: its page requests, or NULL
  * @live: the entry is present and @space_node is linked; under space->lock
  * @faults: DMA faults recorded
  * @requests: page requests served
@@ -548,6 +560,7 @@ struct vtdp_binding {
 	u32 pasid;
 	u16 did;
 	u64 *entry;
+	struct vtdp_prq *prq;
 	bool live;
 	atomic64_t faults;
 	atomic64_t requests;
@@ -595,6 +608,9 @@ bool vtdp_unit_firmware_uses(struct vtdp_unit *unit, struct pci_dev *pdev,
 int vtdp_unit_command(struct vtdp_unit *unit, u32 bit, bool on);
 int vtdp_unit_takeover(struct vtdp_unit *unit, u32 *check);
 int vtdp_unit_handback(struct vtdp_unit *unit);
+int vtdp_unit_suspend(struct vtdp_unit *unit);
+void vtdp_unit_resume(struct vtdp_unit *unit);
+void vtdp_unit_shutdown(struct vtdp_unit *unit);
 void vtdp_unit_break(struct vtdp_unit *unit, const char *why);
 u32 vtdp_pasid_limit(void);
 u32 vtdp_pasid_first(void);
@@ -675,14 +691,16 @@ void vtdp_prq_exit(void);
 void vtdp_prq_unit_init(struct vtdp_unit *unit);
 bool vtdp_prq_supported(const struct vtdp_unit *unit);
 int vtdp_prq_start(struct vtdp_unit *unit);
+void vtdp_prq_program(struct vtdp_unit *unit);
 void vtdp_prq_stop(struct vtdp_unit *unit);
 void vtdp_prq_free(struct vtdp_unit *unit);
-int vtdp_prq_attach(struct vtdp_device *device);
-int vtdp_prq_drain(struct vtdp_device *device, u32 pasid);
+int vtdp_prq_bind(struct vtdp_binding *binding);
+void vtdp_prq_unbind(struct vtdp_binding *binding);
+int vtdp_prq_drain(struct vtdp_binding *binding);
 
 /* ats.c: ATS and page requests of a function */
 int vtdp_ats_check(struct vtdp_unit *unit, struct pci_dev *pdev, u32 flags);
-int vtdp_ats_prepare(struct vtdp_device *device, u32 flags);
+void vtdp_ats_prepare(struct vtdp_device *device, u32 flags);
 int vtdp_ats_start(struct vtdp_device *device);
 void vtdp_ats_stop(struct vtdp_device *device);
 
@@ -749,11 +767,11 @@ struct vtdp_device *vtdp_device_by_rid(struct vtdp_unit *unit, u16 rid);
 void vtdp_device_detach_all(struct vtdp_client *client);
 void vtdp_device_lost(struct vtdp_unit *unit, struct pci_dev *pdev);
 void vtdp_device_stop(struct vtdp_device *device);
+void vtdp_device_shutdown(struct vtdp_device *device);
+void vtdp_device_resume(struct pci_dev *pdev);
 void vtdp_device_stop_rid(struct vtdp_unit *unit, u16 rid);
 bool vtdp_device_stopped_rid(struct vtdp_unit *unit, u16 rid);
 u32 vtdp_device_state(const struct vtdp_device *device);
-void vtdp_device_release(struct kref *ref);
-void vtdp_device_put(struct vtdp_device *device);
 
 /* space.c: address spaces */
 #define VTDP_SPACE_BINDINGS	256	/* most bindings of one space */
@@ -815,9 +833,14 @@ void vtdp_event_mm_gone(const struct vtdp_binding *binding);
 /* vtd_fault.c: fault records */
 void vtdp_fault_init(struct vtdp_unit *unit);
 void vtdp_fault_start(struct vtdp_unit *unit);
+void vtdp_fault_clear(struct vtdp_unit *unit);
 void vtdp_fault_stop(struct vtdp_unit *unit);
 const char *vtdp_fault_reason(u8 reason);
 bool vtdp_fault_decode(u64 lo, u64 hi, struct vtdpasid_event *event);
+
+/* power.c: suspend, resume, reboot */
+int vtdp_power_init(void);
+void vtdp_power_exit(void);
 
 /* chardev.c: /dev/vtdpasid */
 int vtdp_chardev_init(void);

@@ -1049,6 +1049,18 @@ static int pri_refused(struct chan *ch, int err)
 	return SVAT_ST_PRI_REFUSED;
 }
 
+static bool op_writes(const struct chan *ch)
+{
+	switch (OP(ch, SVAT_CH_CMD)) {
+	case SVAT_CMD_FILL:
+		return true;
+	case SVAT_CMD_CHECK:
+		return false;
+	default:
+		return op_flag(ch, SVAT_F_WRITE);
+	}
+}
+
 /* Sends one request as part of group @prgi. Checks were made by the caller. */
 static int pri_send(struct chan *ch, uint64_t addr, unsigned int prgi, bool lpig)
 {
@@ -1064,7 +1076,7 @@ static int pri_send(struct chan *ch, uint64_t addr, unsigned int prgi, bool lpig
 				   op_flag(ch, SVAT_F_EXEC),
 				   PAGE_OF(addr), lpig, prgi,
 				   !op_flag(ch, SVAT_F_NO_READ),
-				   op_flag(ch, SVAT_F_WRITE));
+				   op_writes(ch));
 	if (err)
 		return pri_refused(ch, -err);
 	REG(d, SVAT_N_PRI_SENT)++;
@@ -1118,18 +1130,6 @@ static void time_out(struct chan *ch)
 /* ------------------------------------------------------------------------
  * SVAT_CMD_DMA, FILL, CHECK: a range of memory, page by page
  */
-static bool op_writes(const struct chan *ch)
-{
-	switch (OP(ch, SVAT_CH_CMD)) {
-	case SVAT_CMD_FILL:
-		return true;
-	case SVAT_CMD_CHECK:
-		return false;
-	default:
-		return op_flag(ch, SVAT_F_WRITE);
-	}
-}
-
 static void make_pattern(const struct chan *ch, uint64_t addr, uint64_t *word, unsigned int n)
 {
 	unsigned int i;
