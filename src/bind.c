@@ -32,22 +32,23 @@ void vtdp_bind_entry0(struct vtdp_device *device)
 }
 
 /*
- * After an entry went (6.5.3.3): PASID cache, then IOTLB, then device TLB. With
- * a leaf gone from the directory the PASID cache goes by domain, since the
- * directory entry stood for 64 PASIDs.
+ * After an entry went, or, with caching mode (@absent), came (6.5.3.3): PASID
+ * cache, then IOTLB, then device TLB. What was cached as not present is tagged
+ * with domain id 0 (6.2.3).
  */
 static int bind_invalidate(struct vtdp_device *device, u16 did, u32 pasid,
-			   bool leaf)
+			   bool absent)
 {
 	struct vtdp_unit *unit = device->unit;
 	struct vtdp_batch batch;
 	int err;
 
-	err = vtdp_qi_start(unit, &batch, 3);
+	err = vtdp_qi_start(unit, &batch, 4);
 	if (err)
 		return err;
-	vtdp_qi_pasid_cache(&batch, leaf ? VTD_QI_PC_DOMAIN : VTD_QI_PC_PASID,
-			    did, leaf ? 0 : pasid);
+	if (absent)
+		vtdp_qi_pasid_cache(&batch, VTD_QI_PC_PASID, 0, pasid);
+	vtdp_qi_pasid_cache(&batch, VTD_QI_PC_PASID, did, pasid);
 	vtdp_qi_piotlb(&batch, did, pasid, 0, 0, true);
 	if (READ_ONCE(device->ats_on))
 		vtdp_qi_devtlb(&batch, device, pasid, 0, 0, true);
@@ -201,7 +202,7 @@ static int bind_new(struct vtdp_client *client, struct vtdp_hold *hold,
 
 	/* 6.1: with caching mode hardware may hold that it was not present. */
 	if (device->unit->cap & VTD_CAP_CM) {
-		err = bind_invalidate(device, binding->did, pasid, false);
+		err = bind_invalidate(device, binding->did, pasid, true);
 		if (err)
 			vtdp_unbind(binding);
 	}
@@ -321,7 +322,7 @@ int vtdp_unbind(struct vtdp_binding *binding)
 	if (last && binding->pasid)
 		leaf = vtdp_table_unlink_leaf(&device->table, binding->pasid);
 	if ((live && last) || leaf)
-		err = bind_invalidate(device, binding->did, binding->pasid, leaf);
+		err = bind_invalidate(device, binding->did, binding->pasid, false);
 
 	spin_lock(&space->lock);
 	live = binding->live;
@@ -336,7 +337,7 @@ int vtdp_unbind(struct vtdp_binding *binding)
 	spin_unlock(&space->lock);
 
 	if (!binding->pasid && live && device->unit->cap & VTD_CAP_CM)
-		err = bind_invalidate(device, VTDP_DID_BLOCKED, 0, false) ?: err;
+		err = bind_invalidate(device, VTDP_DID_BLOCKED, 0, true) ?: err;
 	if (leaf)
 		vtdp_table_drop_leaf(&device->table, binding->pasid);
 	bind_list_del(binding);

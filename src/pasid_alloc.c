@@ -163,6 +163,7 @@ void vtdp_pasid_exit(void)
 	struct vtdp_pasid *pasid, *next;
 
 	list_for_each_entry_safe(pasid, next, &quarantine, node) {
+		list_del(&pasid->node);
 		xa_erase(&pasids, pasid->nr);
 		kfree(pasid);
 	}

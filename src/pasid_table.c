@@ -378,9 +378,9 @@ bool vtdp_table_put(struct vtdp_table *table, u32 pasid)
  * @table: table
  * @pasid: PASID whose entry was the last
  *
- * Leaf 0 stays, and so do leaves that others may have linked. What hardware
- * holds of the directory entry has to be invalidated (domain-selective, since
- * the entry covers many PASIDs) before vtdp_table_drop_leaf().
+ * Leaf 0 stays, and so do leaves that others may have linked. Hardware caches
+ * entries of PASID tables, not of directories (6.2.3), so the invalidation of
+ * the last entry, before vtdp_table_drop_leaf(), is enough.
  *
  * Context: under vtdp_lock.
  * Return: whether it was unlinked.

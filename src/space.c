@@ -157,7 +157,7 @@ static int flush_submit_unit(struct vtdp_space *space, struct vtdp_binding *star
 	lockdep_assert_held(&space->lock);
 	for (b = start; b; b = unit_next(space, b))
 		count++;
-	err = vtdp_qi_begin(unit, batch, 3 * count);
+	err = vtdp_qi_begin(unit, batch, 3 * count + 1);
 	if (err)
 		return err;
 
@@ -167,6 +167,9 @@ static int flush_submit_unit(struct vtdp_space *space, struct vtdp_binding *star
 			if (flush_once(flush, b, &done))
 				vtdp_qi_pasid_cache(batch, VTD_QI_PC_PASID,
 						    flush_did(flush, b), b->pasid);
+		/* What was not present is tagged with domain id 0 (6.2.3). */
+		if (flush->blocked)
+			vtdp_qi_pasid_cache(batch, VTD_QI_PC_PASID, 0, 0);
 	}
 	done = false;
 	for (b = start; b; b = unit_next(space, b))
@@ -249,7 +252,7 @@ static int space_flush(struct vtdp_space *space, const struct space_flush *flush
 		while (round->count)
 			err = vtdp_qi_wait(&round->batch[--round->count]) ?: err;
 		if (round->full &&
-		    vtdp_qi_wait_room(round->full, 3 * VTDP_SPACE_BINDINGS))
+		    vtdp_qi_wait_room(round->full, 3 * VTDP_SPACE_BINDINGS + 1))
 			err = -EIO;
 		if (!round->more)
 			break;
@@ -520,7 +523,7 @@ void vtdp_space_link(struct vtdp_binding *binding)
 	lockdep_assert_held(&space->lock);
 	if (!(unit->ecap & VTD_ECAP_SMPWC) && !space->noncoherent) {
 		space->noncoherent = true;
-		clflush_cache_range(space->root, PAGE_SIZE);
+		vtdp_flush_root(unit, space->root);
 	}
 	root_sync(space, 0, (u64)VTDP_USER_SLOTS << PGDIR_SHIFT, true);
 

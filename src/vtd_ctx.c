@@ -282,6 +282,7 @@ int vtdp_ctx_init(struct vtdp_unit *unit)
 		return err;
 	}
 
+	vtdp_flush_root(unit, unit->blocked_root);
 	vtdp_entry_pass_through(unit, entry, VTDP_DID_PASS_THROUGH);
 	vtdp_entry_set(unit, vtdp_table_entry(unit->pass, 0), entry,
 		       VTD_PASID_QWORDS);

@@ -589,7 +589,7 @@ void vtdp_prq_free(struct vtdp_unit *unit)
 
 int vtdp_prq_init(void)
 {
-	prq_readers = alloc_workqueue("vtdpasid-prq", WQ_HIGHPRI, 0);
+	prq_readers = alloc_workqueue("vtdpasid-prq", WQ_HIGHPRI | WQ_UNBOUND, 0);
 	if (!prq_readers)
 		return -ENOMEM;
 	/* As many devices at once as the default allows; one item a device. */

@@ -7,11 +7,13 @@
  * adds the wait descriptors, rings the doorbell once and drops the lock, and
  * vtdp_qi_wait() waits, with no lock held.
  *
- * Order inside a batch needs no fences: hardware completes context-cache and
- * PASID-cache invalidations before the IOTLB invalidations behind them, those
- * before the device-TLB invalidations behind them, and a wait after all that
- * stands between it and the wait before (6.5.2.11). Device TLBs have a wait of
- * their own, so that a device which does not answer costs itself only.
+ * Order inside a batch: hardware completes context-cache and PASID-cache
+ * invalidations before the IOTLB invalidations behind them, and a wait after all
+ * that stands between it and the wait before (6.5.2.11). Device TLBs have a wait
+ * of their own, so that a device which does not answer costs itself only. The
+ * wait before them is a fence: a device-TLB invalidation without PASID is not
+ * ordered behind a PASID-based IOTLB invalidation, and the device would refill
+ * from what is still there.
  *
  * Nobody waits for ever. When the caches of the unit cannot be proved clean in
  * time, the functions that could use them are cut off from the bus before the
@@ -152,23 +154,23 @@ static void qi_add(struct vtdp_batch *batch, u64 qw0, u64 qw1)
 }
 
 /* A wait descriptor that sets the status word of its own slot. */
-static int qi_add_wait(struct vtdp_batch *batch)
+static int qi_add_wait(struct vtdp_batch *batch, u64 flags)
 {
 	struct vtdp_qi *qi = &batch->unit->qi;
 	unsigned int slot = batch->next;
 
 	WRITE_ONCE(qi->status[slot], 0);
-	qi_put(batch, VTD_QI_WAIT | VTD_QI_WAIT_SW |
+	qi_put(batch, VTD_QI_WAIT | VTD_QI_WAIT_SW | flags |
 	       FIELD_PREP(VTD_QI_WAIT_DATA, QI_DONE),
 	       virt_to_phys(&qi->status[slot]));
 	return slot;
 }
 
-/* The wait of the unit's own caches, ahead of the first device TLB. */
+/* The wait of the unit's own caches, and the fence before device TLBs. */
 static void qi_close_iotlb_part(struct vtdp_batch *batch)
 {
 	if (batch->iotlb_wait < 0 && batch->next != batch->first)
-		batch->iotlb_wait = qi_add_wait(batch);
+		batch->iotlb_wait = qi_add_wait(batch, VTD_QI_WAIT_FN);
 }
 
 static void qi_ring_doorbell(struct vtdp_unit *unit)
@@ -194,9 +196,9 @@ void vtdp_qi_submit(struct vtdp_batch *batch)
 	/* For sparse only: vtdp_qi_begin() took the lock. */
 	__acquire(&qi->lock);
 	if (batch->iotlb_wait < 0)
-		batch->iotlb_wait = qi_add_wait(batch);
+		batch->iotlb_wait = qi_add_wait(batch, 0);
 	else
-		batch->devtlb_wait = qi_add_wait(batch);
+		batch->devtlb_wait = qi_add_wait(batch, 0);
 
 	length = (batch->next + VTDP_QI_SLOTS - batch->first) % VTDP_QI_SLOTS;
 	qi->state[batch->first] = VTDP_SLOT_BUSY;

@@ -652,6 +652,13 @@ static inline void vtdp_flush_table(struct vtdp_unit *unit, void *addr,
 		clflush_cache_range(addr, size);
 }
 
+/* The same for first-stage tables, whose walks snoop or not by ECAP.SMPWC. */
+static inline void vtdp_flush_root(struct vtdp_unit *unit, void *root)
+{
+	if (!(unit->ecap & VTD_ECAP_SMPWC))
+		clflush_cache_range(root, PAGE_SIZE);
+}
+
 /* vtd_qi.c: the invalidation queue */
 int vtdp_qi_init(struct vtdp_unit *unit);
 void vtdp_qi_exit(struct vtdp_unit *unit);
