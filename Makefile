@@ -18,7 +18,12 @@ help:
 	@echo '  clean         remove what was built here; distclean: build/ as well'
 	@echo 'In a virtual machine that is set up by itself, KERNEL=$(KERNEL):'
 	@echo '  demo          what the module is for, in two minutes'
+	@echo '  demo-sva      a device fills memory that is not there yet'
 	@echo '  check         all tests that fit into ten minutes'
+	@echo '  check-kernels builds and guest tests on each kernel'
+	@echo '  check-debug   guest tests on a kernel that watches itself'
+	@echo '  dkms-check    dkms add, build, install and remove in clean Debian roots'
+	@echo '  check-all     all of these, and long random runs'
 
 module:
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
@@ -39,6 +44,21 @@ check:
 demo:
 	tests/demo/run-demo.sh --kernel $(KERNEL)
 
+demo-sva:
+	tests/demo/run-demo-sva.sh --kernel $(KERNEL)
+
+check-kernels:
+	tests/check-kernels.sh
+
+check-debug:
+	tests/check-debug.sh
+
+dkms-check:
+	tests/dkms-check.sh
+
+check-all: check check-kernels check-debug dkms-check
+	$(MAKE) -C tests/host O=$(CURDIR)/build/host fuzz SECONDS=1200
+
 clean:
 	rm -rf generated .tmp_versions
 	find . -path ./build -prune -o \( -name '*.o' -o -name '*.ko' -o -name '*.mod' \
@@ -48,4 +68,5 @@ clean:
 distclean: clean
 	rm -rf build
 
-.PHONY: all help module install dkms-install check demo clean distclean
+.PHONY: all help module install dkms-install check demo demo-sva check-kernels \
+	check-debug dkms-check check-all clean distclean

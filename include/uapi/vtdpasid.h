@@ -11,8 +11,9 @@
  * -----------
  * - The argument of each ioctl is a structure that begins with @size, the
  *   number of bytes that the caller knows of, and @flags. A longer structure
- *   than the module knows is accepted while the part it does not know is all
- *   zero; a shorter one, down to its first version, is completed with zeroes.
+ *   than the module knows, up to 4096 bytes, is accepted while the part it does
+ *   not know is all zero; a shorter one, down to its first version, is completed
+ *   with zeroes.
  * - Fields named out_* are written by the module and ignored on the way in.
  * - Ids (device, binding) are per file, never 0, and name nothing elsewhere.
  * - PCI functions are named by @segment and @rid: bus << 8 | device << 3 |
@@ -23,7 +24,8 @@
  *   ENOTTY      no such ioctl
  *   EINVAL      @size below the structure's first version, a reserved field
  *               that is not zero, or a value with no meaning here
- *   E2BIG       non-zero bytes beyond what the module knows
+ *   E2BIG       non-zero bytes beyond what the module knows, or @size above
+ *               4096
  *   EOPNOTSUPP  a flag that the module does not know
  *   EFAULT      the structure is not readable or not writable
  *   EPERM       a capability is missing (the ioctl says which)

@@ -1,0 +1,381 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# run-guest.sh - run the guest tests, each suite in one boot of the test machine
+#
+# usage: tests/run-guest.sh [OPTION]...
+#
+#   --kernel K      6.1 (default), 6.12, 7.3, or 6.1-debug, which also has suites
+#                   of its own
+#   --only PATTERN  suites and programs that match the shell pattern: SUITE,
+#                   PROGRAM or SUITE/PROGRAM (repeatable)
+#   --log-dir D     where results go (default build/logs)
+#   --module FILE   test this vtdpasid.ko, do not build one
+#   --no-build      test what was built before
+#   --slow N        give programs N times their time
+#   --append ARGS   more for the kernels' command lines
+#   --at-end FILE   shell script with TAP output, to run at the end of each boot
+#   --list          only say what would run
+#
+# Results: D/guest-K-SUITE-PROGRAM.tap for each program, and its exit status in
+# .tap.status; D/guest-K-SUITE.tap for the machine itself; D/guest-K-SUITE.log,
+# the console. scripts/tap-sum.sh sums them up. The module is loaded anew before
+# each program.
+#
+# exit: 0 all passed, 1 something failed, 2 usage
+
+set -euo pipefail
+# shellcheck source=scripts/common.sh
+. "$(dirname "$0")/../scripts/common.sh"
+
+# ---- the suites ----------------------------------------------------------------
+#
+# suite NAME KEY=VALUE...: one boot.
+#   programs  what to run, one after the other; arguments follow after colons
+#   device    a device of the machine, as QEMU's -device (repeatable); DISK in
+#             it becomes a drive with an empty image, NIC a user-mode network
+#   pair      the two test devices A and B, when not at 00:04.0 and 00:05.0
+#   iommu     properties of the intel-iommu, or none (default: qemu-run.sh's)
+#   append    more for the kernel's command line
+#   modules   stock modules that are loaded
+#   params    parameters of vtdpasid.ko
+#   trace     QEMU trace events; trace-check.py then looks at the record
+#   env       variables for QEMU, NAME=VALUE (SVA_TESTDEV_* change the unit)
+#   option    an option for qemu-run.sh, with = between name and value (repeatable)
+#   seconds   time limit of each program (default 120)
+# Two of the PASID-capable test devices, A and B, are in every machine.
+
+svm=intremap=off,scalable-mode=on,fsts=on,pasid-bits=20,device-iotlb=on,svm=on
+
+suites() {
+	# What the module is for: DMA by virtual address, isolated.
+	suite memory programs="t_dma t_mm" seconds=600 device=edu,dma_mask=0xffffffffffffffff \
+		device=sva-testdev-plain
+	suite processes programs="t_isolation t_life t_many" seconds=300
+	suite shared-tables programs=t_isolation params=pasid_table=system
+	suite root-port programs="t_dma t_isolation" \
+		device=pcie-root-port,id=rp1,chassis=1 device=pcie-root-port,id=rp2,chassis=2 \
+		pair="sva-testdev,bus=rp1 sva-testdev,bus=rp2"
+
+	# What a machine has to have before it is taken over.
+	suite refuse-kernel programs=x_refuse:kernel append=intel_iommu=on
+	suite refuse-intremap programs=x_refuse:intremap append=intremap=on \
+		iommu="${svm/intremap=off/intremap=on}"
+	suite refuse-scalable programs=x_refuse:scalable iommu=intremap=off
+	suite refuse-first-stage programs=x_refuse:first-stage \
+		iommu=intremap=off,scalable-mode=on,pasid-bits=20
+	suite refuse-pasid programs=x_refuse:pasid iommu=intremap=off,scalable-mode=on,fsts=on
+	suite refuse-none programs=x_refuse:none iommu=none
+	suite refuse-1g programs=x_refuse:1g iommu="$svm,fs1gp=off"
+	suite refuse-5-level programs=x_refuse:5-level option=--cpu=max
+	suite refuse-queue programs=x_refuse:qi env=SVA_TESTDEV_ECAP_CLEAR=2
+	suite refuse-pass-through programs=x_refuse:pt env=SVA_TESTDEV_ECAP_CLEAR=40
+	suite refuse-write-buffer programs=x_refuse:rwbf env=SVA_TESTDEV_CAP_SET=10
+	suite refuse-left-on programs="x_refuse:left-on" append=iomem=relaxed
+
+	# A disk and a network card, with their kernel drivers, all the time.
+	suite life programs=x_life append=iomem=relaxed modules="nvme e1000e pci-stub" seconds=240 \
+		device=nvme,drive=DISK,serial=vtdpasid device=e1000e,netdev=NIC
+
+	suite abi programs=x_abi modules=pci-stub seconds=240 \
+		device=pcie-root-port,id=rp1,addr=8,chassis=1 device=sva-testdev-plain,addr=9
+
+	# Descriptors as QEMU saw them. Device TLBs want caching mode off.
+	suite trace programs=x_trace trace="vtd_inv_desc vtd_inv_qi_tail" modules=nvme \
+		device=nvme,drive=DISK,serial=vtdpasid
+	suite trace-caching programs=x_trace:caching trace="vtd_inv_desc vtd_inv_qi_tail" modules=nvme \
+		iommu=intremap=off,scalable-mode=on,fsts=on,pasid-bits=20,caching-mode=on \
+		device=nvme,drive=DISK,serial=vtdpasid
+
+	[ "$kernel" = 6.1-debug ] || return 0
+	# Each call with its n-th allocation failing.
+	suite failnth-calls programs=f_failnth:calls seconds=300
+	suite failnth-ends programs=f_failnth:ends seconds=300
+	suite failnth-bus programs=f_failnth:bus seconds=300
+	suite failnth-load programs=f_failnth:load seconds=300 option="--allow-log=Call Trace:"
+	suite failnth-shared programs=f_failnth:calls params=pasid_table=system seconds=300
+}
+
+# ---- options -------------------------------------------------------------------
+
+kernel=6.1 only=() logs=$build/logs module='' do_build=1 list='' slow=1 append_all='' at_end=''
+while [ $# != 0 ]; do
+	case $1 in
+	-h | --help) help; exit 0 ;;
+	--no-build) do_build='' ;;
+	--list) list=1 ;;
+	--kernel | --only | --log-dir | --module | --slow | --append | --at-end)
+		[ $# -ge 2 ] || usage_error "$1 needs a value"
+		case $1 in
+		--kernel) kernel=$(kernel_name "$2") || usage_error "no such kernel: $2" ;;
+		--only) only+=("$2") ;;
+		--log-dir) logs=$2 ;;
+		--module) module=$(realpath "$2") ;;
+		--slow) slow=$2 ;;
+		--append) append_all=$2 ;;
+		--at-end) at_end=$(realpath "$2") ;;
+		esac
+		shift
+		;;
+	*) usage_error "no such option: $1" ;;
+	esac
+	shift
+done
+
+here=$top/tests
+guest=$build/guest
+[ -z "$module" ] || [ -e "$module" ] || die "no such module: $module"
+
+# wanted SUITE PROGRAM
+wanted() {
+	local pattern
+
+	[ ${#only[@]} != 0 ] || return 0
+	for pattern in "${only[@]}"; do
+		# Patterns are meant to be patterns.
+		# shellcheck disable=SC2053
+		if [[ $1 == $pattern || $2 == $pattern || ${2%%:*} == $pattern || $1/$2 == $pattern ]]; then
+			return 0
+		fi
+	done
+	return 1
+}
+
+# ---- building ------------------------------------------------------------------
+
+build_all() {
+	if [ -z "$module" ]; then
+		module=$build/ko/$kernel/vtdpasid.ko
+		[ -z "$do_build" ] || "$top/scripts/kbuild.sh" "$kernel" >"$logs/kbuild-$kernel.log" 2>&1 || {
+			tail -n 30 "$logs/kbuild-$kernel.log" >&2
+			die "the module does not build for $kernel, see $logs/kbuild-$kernel.log"
+		}
+	fi
+	if [ -n "$do_build" ]; then
+		"$top/scripts/testbed.sh" host qemu "$kernel"
+		make --no-print-directory -s -C "$here/device" O="$build/device"
+		make --no-print-directory -s -C "$here/guest" O="$guest"
+	fi
+	[ -e "$module" ] || die "$module is not there"
+}
+
+# What runs in the guest: `sh run-programs SECONDS PARAMETERS PROGRAM...`.
+make_runner() {
+	cat >"$run/run-programs" <<'END'
+seconds=$1 params=$2
+shift 2
+for word; do
+	args=${word#*:}
+	[ "$args" != "$word" ] || args=
+	echo "#@ begin $word"
+	status=
+	if grep -q '^vtdpasid ' /proc/modules; then
+		rmmod vtdpasid || status=rmmod
+	fi
+	# Parameters are words.
+	[ -n "$status" ] || insmod /t/vtdpasid.ko $params || status=insmod
+	if [ -z "$status" ]; then
+		timeout -s KILL "$seconds" "/t/${word%%:*}" $(echo "$args" | tr : ' ')
+		status=$?
+	fi
+	echo
+	echo "#@ end $word $status"
+done
+if [ -e /t/at-end ]; then
+	echo "#@ begin at-end"
+	status=0
+	sh /t/at-end || status=$?
+	echo
+	echo "#@ end at-end $status"
+fi
+END
+}
+
+# ---- running -------------------------------------------------------------------
+
+failed=0 passed=0 skipped=0 suites_run=0
+
+# split_output OUT PREFIX: what each program printed into PREFIX-PROGRAM.tap;
+# on standard output "PROGRAM STATUS" for each.
+split_output() {
+	tr -d '\r' <"$1" | awk -v prefix="$2" '
+		$1 == "#@" && $2 == "begin" {
+			name = $3; gsub(/[^A-Za-z0-9_.-]/, "-", name)
+			file = prefix "-" name ".tap"
+			printf "" >file
+			next
+		}
+		$1 == "#@" && $2 == "end" {
+			close(file); file = ""
+			print $3, $4
+			next
+		}
+		file { print >file }'
+}
+
+# run_suite: what suite() has gathered.
+run_suite() {
+	local args=() all device drive=0 nic=0 status=0 rc try word file seen sum p f s tap_files=() start=$SECONDS
+	local results=("${programs[@]}")
+
+	seconds=$((seconds * slow))
+	args=(--kernel "$kernel" --name "guest-$kernel-$name" --log "$prefix.log"
+		--preload "$build/device/sva-testdev.so"
+		--file "$run/run-programs" --file "$module:t/vtdpasid.ko"
+		--timeout $((40 * slow + seconds * ${#programs[@]})))
+	[ -z "$append$append_all" ] || args+=(--append "$append $append_all")
+	if [ -n "$at_end" ]; then
+		args+=(--file "$at_end:t/at-end")
+		results+=(at-end)
+	fi
+	[ -z "$iommu" ] || args+=(--iommu "$iommu")
+	for word in $modules; do
+		args+=(--module "$word")
+	done
+	for word in $(printf '%s\n' "${programs[@]%%:*}" | sort -u); do
+		args+=(--file "$guest/$word")
+	done
+	# Ports come before what is behind them.
+	if [ -n "$pair" ]; then
+		read -ra all <<<"$pair"
+		devices+=("${all[@]}")
+	else
+		devices=("sva-testdev,addr=4" "sva-testdev,addr=5" "${devices[@]}")
+	fi
+	for device in "${devices[@]}"; do
+		case $device in
+		*DISK*)
+			drive=$((drive + 1))
+			truncate -s 64M "$run/disk$drive"
+			args+=(--qemu-arg -drive --qemu-arg
+				"file=$run/disk$drive,if=none,id=drive$drive,format=raw,cache=unsafe")
+			device=${device/DISK/drive$drive}
+			;;
+		*NIC*)
+			nic=$((nic + 1))
+			args+=(--qemu-arg -netdev --qemu-arg "user,id=nic$nic")
+			device=${device/NIC/nic$nic}
+			;;
+		esac
+		args+=(--device "$device")
+	done
+	for word in $trace; do
+		args+=(--trace "$word")
+	done
+	[ -z "$trace" ] || args+=(--trace-file "$prefix.trace")
+	for word in "${options[@]}"; do
+		args+=("${word%%=*}")
+		case $word in *=*) args+=("${word#*=}") ;; esac
+	done
+
+	rm -f "$prefix".* "$prefix"-[a-z]_* "$prefix"-at-end.*
+	# A machine that hangs before PID 1 has run anything says nothing about the
+	# module: once more.
+	for try in 1 2; do
+		status=0
+		env "${environment[@]}" "$top/scripts/qemu-run.sh" "${args[@]}" -- \
+			sh /t/run-programs "$seconds" "$params" "${programs[@]}" \
+			>"$prefix.out" 2>"$prefix.err" || status=$?
+		if [ $status != 124 ] || grep -q 'init: running' "$prefix.log"; then
+			break
+		fi
+	done
+
+	# Programs that did not begin, or did not end, leave their traces too.
+	seen=$(split_output "$prefix.out" "$prefix")
+	for word in "${results[@]}"; do
+		file=$prefix-${word//[^A-Za-z0-9_.-]/-}.tap
+		[ -e "$file" ] || : >"$file"
+		tap_files+=("$file")
+		awk -v want="$word" '
+			$1 == want { s = $2 }
+			END { print s == "" ? "unknown: it did not end" : s == 137 ? "137: killed, or out of time" : s }
+			' <<<"$seen" >"$file.status"
+	done
+	if [ -n "$trace" ]; then
+		file=$prefix-trace-check.tap
+		rc=0
+		python3 "$here/trace-check.py" "$prefix.trace" "$prefix.out" >"$file" || rc=$?
+		echo $rc >"$file.status"
+		tap_files+=("$file")
+	fi
+	{
+		echo "1..1"
+		if [ $status = 0 ]; then
+			echo "ok 1 - the machine came to its end, its kernel was content"
+			[ $try = 1 ] || echo "# it did not boot at first, and was tried again"
+		else
+			echo "not ok 1 - the machine came to its end, its kernel was content"
+			grep '^qemu-run.sh: ' "$prefix.err" | sed 's/^/# /' || true
+		fi
+	} >"$prefix.tap"
+	tap_files+=("$prefix.tap")
+
+	sum=$("$top/scripts/tap-sum.sh" "${tap_files[@]}") || true
+	printf '%-22s %s  (%d s)\n' "$name" "${sum##*$'\n'}" $((SECONDS - start))
+	read -r p _ f _ s _ <<<"${sum##*$'\n'}"
+	[ "$sum" = "${sum##*$'\n'}" ] || printf '%s\n' "${sum%$'\n'*}" | sed 's/^/    /'
+	[ "$f" = 0 ] || printf '    console: %s\n' "$prefix.log"
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+	suites_run=$((suites_run + 1))
+	rm -f "$prefix.err" "$run"/disk*
+}
+
+suite() {
+	local key value word all
+	# Those are what run_suite works with.
+	name=$1 programs=() devices=() iommu='' append='' modules='' pair='' params='' trace=''
+	environment=() options=() seconds=120 prefix=$logs/guest-$kernel-$1
+	shift
+	for word; do
+		key=${word%%=*} value=${word#*=}
+		case $key in
+		programs) read -ra all <<<"$value" ;;
+		device) devices+=("$value") ;;
+		env) environment+=("$value") ;;
+		option) options+=("$value") ;;
+		iommu | append | modules | pair | params | trace | seconds) printf -v "$key" %s "$value" ;;
+		*) die "suite $name: no such key: $key" ;;
+		esac
+	done
+	for word in "${all[@]}"; do
+		listed+=" ${word%%:*} "
+		! wanted "$name" "$word" || programs+=("$word")
+	done
+	[ ${#programs[@]} != 0 ] || return 0
+	if [ -n "$list" ]; then
+		echo "$name: ${programs[*]}"
+	elif [ -n "$running" ]; then
+		run_suite
+	fi
+}
+
+# A program that is in no suite would never run: a mistake.
+check_listed() {
+	local file base
+
+	for file in "$here"/guest/[tx]_*.c; do
+		base=$(basename "$file" .c)
+		case $listed in *" $base "*) ;; *) die "$base is in no suite of $me" ;; esac
+	done
+}
+
+listed='' running=''
+suites
+[ -z "$list" ] || exit 0
+[ ${#only[@]} != 0 ] || check_listed
+
+mkdir -p "$logs" "$build/run"
+logs=$(cd "$logs" && pwd)
+run=$(mktemp -d "$build/run/guest-XXXXXX")
+trap 'rm -rf "$run"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+build_all
+make_runner
+[ ${#only[@]} != 0 ] || rm -f "$logs/guest-$kernel"-*.tap*
+running=1
+suites
+[ $suites_run != 0 ] || usage_error "nothing matches: ${only[*]}"
+echo "guest tests on $kernel: $passed passed, $failed failed, $skipped skipped"
+[ $failed = 0 ]
