@@ -23,13 +23,17 @@
  * @flags: VTDPASID_ATTACH_*
  *
  * Return: 0; -EKEYREJECTED when firmware marks it untrusted; -EPROTONOSUPPORT
- * when function or unit lacks ATS or page requests; -EBUSY when somebody
- * switched them on.
+ * when function or unit lacks ATS or page requests, or tables are shared; -EBUSY
+ * when somebody switched them on.
  */
 int vtdp_ats_check(struct vtdp_unit *unit, struct pci_dev *pdev, u32 flags)
 {
 	if (!(flags & VTDPASID_ATTACH_ATS))
 		return 0;
+	if (vtdp_table_layout != VTDPASID_TABLE_DEVICE) {
+		pci_err(pdev, "no attach with ATS: with shared PASID tables its device TLB would hold, unknown to us, what other devices are bound to\n");
+		return -EPROTONOSUPPORT;
+	}
 	if (pdev->untrusted) {
 		pci_err(pdev, "no attach with ATS: firmware says that this port is open to untrusted devices\n");
 		return -EKEYREJECTED;

@@ -234,14 +234,15 @@ static void prq_serve(struct work_struct *work)
 	while (prq_take(prq, &request)) {
 		mm = request.refused ? NULL : prq_mm_get(prq);
 		err = mm ? prq_fault(mm, &request) : -EINVAL;
+		/* One by one: the next request may wait for its page for long. */
+		mutex_lock(&prq->answer_lock);
 		prq_put(prq, &request, err, &answers);
+		answers_send(&answers);
+		mutex_unlock(&prq->answer_lock);
 		/* The last reference would tear the mm down right here. */
 		if (mm)
 			mmput_async(mm);
-		if (answers_full(&answers))
-			answers_send(&answers);
 	}
-	answers_send(&answers);
 	kref_put(&prq->ref, prq_release);
 	/* Unloading waits for this function to return: vtdp_prq_flush(). */
 	module_put(THIS_MODULE);
@@ -256,7 +257,7 @@ static struct vtdp_device *prq_device(struct vtdp_unit *unit, u16 rid)
 	lockdep_assert_held(&unit->devices_lock);
 	list_for_each_entry(device, &unit->devices, node)
 		if (device->rid == rid)
-				return device->pri_on ? device : NULL;
+			return device->pri_on ? device : NULL;
 	return NULL;
 }
 
@@ -446,6 +447,10 @@ static void prq_cancel(struct vtdp_prq *prq)
 	}
 	spin_unlock(&prq->unit->devices_lock);
 	answers_send(&answers);
+
+	/* The server's last answer is out, too, when it does not hold this. */
+	mutex_lock(&prq->answer_lock);
+	mutex_unlock(&prq->answer_lock);
 }
 
 /**
@@ -496,6 +501,7 @@ int vtdp_prq_bind(struct vtdp_binding *binding)
 	if (!prq)
 		return -ENOMEM;
 	kref_init(&prq->ref);
+	mutex_init(&prq->answer_lock);
 	INIT_WORK(&prq->work, prq_serve);
 	prq->unit = binding->device->unit;
 	prq->rid = binding->device->rid;
@@ -592,8 +598,8 @@ int vtdp_prq_init(void)
 	prq_readers = alloc_workqueue("vtdpasid-prq", WQ_HIGHPRI | WQ_UNBOUND, 0);
 	if (!prq_readers)
 		return -ENOMEM;
-	/* As many devices at once as the default allows; one item a device. */
-	prq_servers = alloc_workqueue("vtdpasid-fault", WQ_UNBOUND, 0);
+	/* One item a binding; VTDP_PRQ_PENDING bounds those of one device. */
+	prq_servers = alloc_workqueue("vtdpasid-fault", WQ_UNBOUND, WQ_MAX_ACTIVE);
 	if (prq_servers)
 		return 0;
 	destroy_workqueue(prq_readers);

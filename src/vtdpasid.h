@@ -20,6 +20,8 @@
  *   vtdp_lock           mutex: all objects and lists, units' state, tables.
  *                       Never held over copies from or to the user, a reset,
  *                       or mmu_notifier_register() (which waits for mmap_lock).
+ *   prq->answer_lock    mutex: a server's answer on its way; held over bounded
+ *                       waits for hardware only.
  *   unit->devices_lock  spin: unit->devices and device->bindings; readers that
  *                       may not sleep (faults, containment) need only this.
  *   space->lock         spin: the private root, space->bindings, and the
@@ -194,6 +196,8 @@ struct vtdp_request {
  * @head: being served, or next to be; free running
  * @tail: next to fill; free running
  * @failed: groups of which a request failed
+ * @answer_lock: held while the server answers, never while it waits for a page;
+ *	below vtdp_lock
  */
 struct vtdp_prq {
 	struct kref ref;
@@ -205,6 +209,7 @@ struct vtdp_prq {
 	unsigned int head;
 	unsigned int tail;
 	DECLARE_BITMAP(failed, VTD_PRGIS);
+	struct mutex answer_lock;	/* the server's answers */
 };
 
 /* ---- PASID tables (pasid_table.c) ---------------------------------------- */

@@ -148,8 +148,9 @@ struct vtdpasid_get_info {
  * @out_ecap: ECAP_REG (11.4.3)
  * @out_gsts: GSTS_REG now (11.4.4.2)
  * @out_segment: PCI segment
- * @out_devices: functions attached
  * @out_reserved: 0
+ * @out_devices: functions attached
+ * @out_reserved2: 0
  * @out_faults: DMA faults recorded since takeover
  * @out_doorbells: writes of the invalidation queue's tail since takeover
  * @out_descriptors: descriptors submitted since takeover
@@ -281,7 +282,8 @@ struct vtdpasid_handback {
  *                    differs from the others
  *   EACCES           not in a virtual machine, so its interrupts are not
  *                    isolated: load with allow_unsafe_interrupts=1
- *   EPROTONOSUPPORT  ATS or PRI was asked for and function or unit lacks it
+ *   EPROTONOSUPPORT  ATS or PRI was asked for and function or unit lacks it, or
+ *                    PASID tables are shared (pasid_table=unit or system)
  *   EINVAL           PRI was asked for without ATS
  *   EKEYREJECTED     ATS was asked for and the firmware marks it untrusted
  *   EPERM            CAP_SYS_ADMIN is missing; CAP_SYS_RAWIO with
@@ -706,6 +708,7 @@ struct vtdpasid_walk {
  * @segment: PCI segment
  * @rid: requester id
  * @unit: number of the unit
+ * @reserved: 0
  *
  * read() gives whole events only, as many as fit, and blocks for the first
  * unless O_NONBLOCK; EINVAL when the buffer is smaller than one event. An
