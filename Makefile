@@ -5,8 +5,11 @@
 KDIR ?= /lib/modules/$(shell uname -r)/build
 KERNEL ?= 6.1
 VERSION := $(shell sed -n 's/^\#define VTDP_VERSION[[:space:]]*"\(.*\)"/\1/p' src/main.c)
-DKMS_FILES := Kbuild Makefile dkms.conf include src scripts/conftest.sh
+DKMS_FILES := Kbuild Makefile dkms.conf scripts/conftest.sh include/uapi/vtdpasid.h \
+	$(wildcard src/*.[ch]) $(wildcard LICENSES/*)
 DKMS_DIR = /usr/src/vtdpasid-$(VERSION)
+# -k KERNEL, as often as wanted; else the running kernel
+DKMS_FLAGS ?=
 
 all: module
 
@@ -14,7 +17,8 @@ help:
 	@echo 'On a machine with kernel headers:'
 	@echo '  module        build vtdpasid.ko for KDIR ($(KDIR))'
 	@echo '  install       install it for that kernel'
-	@echo '  dkms-install  install it for all kernels, by dkms'
+	@echo '  dkms-install  install it by dkms, for this kernel and those that come'
+	@echo '  dkms-remove   take that back'
 	@echo '  clean         remove what was built here; distclean: build/ as well'
 	@echo 'In a virtual machine that is set up by itself, KERNEL=$(KERNEL):'
 	@echo '  demo          what the module is for, in two minutes'
@@ -34,9 +38,18 @@ install: module
 
 dkms-install:
 	@command -v dkms >/dev/null || { echo 'dkms is missing: apt-get install dkms' >&2; exit 1; }
-	install -d $(DKMS_DIR)
-	cp -r --parents $(DKMS_FILES) $(DKMS_DIR)
-	dkms install -m vtdpasid -v $(VERSION)
+	$(MAKE) --no-print-directory dkms-remove
+	$(MAKE) --no-print-directory dkms-source
+	dkms add vtdpasid/$(VERSION)
+	dkms install $(DKMS_FLAGS) vtdpasid/$(VERSION)
+
+dkms-remove:
+	! dkms status vtdpasid/$(VERSION) | grep -q . || dkms remove --all vtdpasid/$(VERSION)
+	rm -rf $(DKMS_DIR)
+
+dkms-source:
+	install -d $(DESTDIR)$(DKMS_DIR)
+	cp --parents $(DKMS_FILES) $(DESTDIR)$(DKMS_DIR)
 
 check:
 	tests/check.sh --kernel $(KERNEL)
@@ -68,5 +81,5 @@ clean:
 distclean: clean
 	rm -rf build
 
-.PHONY: all help module install dkms-install check demo demo-sva check-kernels \
+.PHONY: all help module install dkms-install dkms-remove dkms-source check demo demo-sva check-kernels \
 	check-debug dkms-check check-all clean distclean

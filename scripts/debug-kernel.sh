@@ -12,8 +12,8 @@
 # (fail-nth), gcov for modules; with the drivers that the guest tests need built
 # in. Ends in build/kernel/6.1-debug, laid out as scripts/testbed.sh lays out the
 # kernels of Debian, so that `scripts/kbuild.sh 6.1-debug` and `scripts/qemu-run.sh
-# --kernel 6.1-debug` work. Made again when debug.config changed. Takes about five
-# minutes on two idle cores and 4 GB while it is being built.
+# --kernel 6.1-debug` work. Made again when debug.config changed. Takes 15
+# minutes of CPU time, and 4 GB while it is being built.
 #
 # An option of debug.config that the kernel's configuration does not take is an
 # error: kconfig drops what lacks a dependency without a word.
@@ -123,7 +123,8 @@ cp "$linux/arch/x86/boot/bzImage" "$new/boot/vmlinuz-$kver"
 cp "$linux/.config" "$new/boot/config-$kver"
 ln -s "boot/vmlinuz-$kver" "$new/vmlinuz"
 ln -s "boot/config-$kver" "$new/config"
-mv "$linux/vmlinux" "$new/vmlinux"
+# Not as $new/vmlinux: it does not come up by --fast-boot.
+mv "$linux/vmlinux" "$new/boot/vmlinux-$kver"
 for link in build source; do
 	ln -sfn /usr/src/linux "$new/usr/lib/modules/$kver/$link"
 done

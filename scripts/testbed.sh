@@ -328,6 +328,7 @@ while [ $# != 0 ]; do
 			have "$build/qemu" $emulator || make_qemu
 		}
 		;;
+	6.1-debug) "$(dirname "$0")/debug-kernel.sh" ;;
 	*)
 		name=$(kernel_name "$part") || usage_error "no such part: $part"
 		dir=$(kernel_root "$name")

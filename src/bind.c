@@ -183,20 +183,19 @@ static int bind_new(struct vtdp_client *client, struct vtdp_hold *hold,
 		       GFP_KERNEL_ACCOUNT);
 	if (err)
 		goto free_did;
-	err = bind_prepare_table(device, pasid);
-	if (err)
-		goto erase;
-	binding->entry = vtdp_table_entry(&device->table, pasid);
 	err = vtdp_prq_bind(binding);
 	if (err)
 		goto erase;
+	err = bind_prepare_table(device, pasid);
+	if (err)
+		goto unbind_prq;
+	binding->entry = vtdp_table_entry(&device->table, pasid);
 
 	bind_list_add(binding);
 	err = bind_install(binding);
 	if (err) {
 		bind_list_del(binding);
-		vtdp_prq_unbind(binding);
-		goto erase;
+		goto unbind_prq;
 	}
 	*id = binding->id;
 
@@ -208,6 +207,8 @@ static int bind_new(struct vtdp_client *client, struct vtdp_hold *hold,
 	}
 	return err;
 
+unbind_prq:
+	vtdp_prq_unbind(binding);
 erase:
 	xa_erase(&client->bindings, binding->id);
 free_did:
@@ -315,7 +316,8 @@ int vtdp_unbind(struct vtdp_binding *binding)
 	last = vtdp_table_put(&device->table, binding->pasid);
 	spin_lock(&space->lock);
 	live = binding->live;
-	if (live && last)
+	/* Once the mm has ended, space_release() has cleared entry 0. */
+	if (live && last && (binding->pasid || !space->dead))
 		vtdp_entry_clear(device->unit, binding->entry, 0);
 	spin_unlock(&space->lock);
 
@@ -325,11 +327,10 @@ int vtdp_unbind(struct vtdp_binding *binding)
 		err = bind_invalidate(device, binding->did, binding->pasid, false);
 
 	spin_lock(&space->lock);
-	live = binding->live;
 	if (binding->pasid && last)
 		vtdp_entry_zero(device->unit, binding->entry, VTD_PASID_QWORDS);
-	/* When the mm has ended, space_release() has done this. */
-	if (!binding->pasid && live)
+	/* Unless space_release() was here since. */
+	if (!binding->pasid && live && !(binding->entry[0] & VTD_PASID0_P))
 		vtdp_bind_entry0(device);
 	vtdp_space_unlink(binding);
 	if (err == -EIO)

@@ -85,7 +85,7 @@ void vtdp_device_stop(struct vtdp_device *device)
 	pci_read_config_word(device->pdev, PCI_COMMAND, &command);
 	pci_write_config_word(device->pdev, PCI_COMMAND,
 			      command & ~PCI_COMMAND_MASTER);
-	pci_err(device->pdev, "cut off from the bus: its bus mastering is off until it is attached again\n");
+	pci_err(device->pdev, "cut off from the bus: its bus mastering is off until it is attached again, or its driver bound anew\n");
 }
 
 /**

@@ -127,13 +127,14 @@ static int ctx_invalidate(struct vtdp_unit *unit, u16 rid, const u16 *dids,
 	return vtdp_qi_finish(&batch);
 }
 
-static int ctx_clear(struct vtdp_unit *unit, u16 rid, u16 did)
+static int ctx_clear(struct vtdp_unit *unit, u16 rid, const u16 *dids,
+		     unsigned int count)
 {
 	u64 *entry = vtdp_ctx_entry(unit, rid);
 	int err;
 
 	vtdp_entry_clear(unit, entry, 0);
-	err = ctx_invalidate(unit, rid, &did, 1);
+	err = ctx_invalidate(unit, rid, dids, count);
 	vtdp_entry_zero(unit, entry, VTD_CTX_QWORDS);
 	return err;
 }
@@ -178,11 +179,12 @@ int vtdp_ctx_pass(struct vtdp_unit *unit, u16 rid)
  */
 int vtdp_ctx_block(struct vtdp_unit *unit, u16 rid)
 {
+	const u16 did = VTDP_DID_PASS_THROUGH;
 	u64 *entry = vtdp_ctx_entry(unit, rid);
 
 	if (!entry || !(entry[0] & VTD_CTX0_P))
 		return 0;
-	return ctx_clear(unit, rid, VTDP_DID_PASS_THROUGH);
+	return ctx_clear(unit, rid, &did, 1);
 }
 
 /**
@@ -215,14 +217,18 @@ int vtdp_ctx_attach(struct vtdp_device *device)
  */
 int vtdp_ctx_detach(struct vtdp_device *device)
 {
-	const u16 did = VTDP_DID_PASS_THROUGH;
+	const u16 dids[] = {
+		device->claimed ? VTDP_DID_BLOCKED : VTDP_DID_PASS_THROUGH,
+		VTDP_DID_SVA,
+	};
+	/* Bindings are gone; but shared tables have those of other devices. */
+	unsigned int count = vtdp_table_layout == VTDPASID_TABLE_DEVICE ? 1 : 2;
 	struct vtdp_unit *unit = device->unit;
 
 	if (device->claimed || device->gone)
-		return ctx_clear(unit, device->rid, device->claimed ?
-				 VTDP_DID_BLOCKED : VTDP_DID_PASS_THROUGH);
+		return ctx_clear(unit, device->rid, dids, count);
 	ctx_swap(unit, device->rid, ctx_qword(unit->pass, 0));
-	return ctx_invalidate(unit, device->rid, &did, 1);
+	return ctx_invalidate(unit, device->rid, dids, count);
 }
 
 /**

@@ -214,17 +214,17 @@ static void fault_work(struct work_struct *work)
 	fault_read(unit);
 	/* With an interrupt, only for what came in between: it raises none. */
 	if (!unit->fault_irq.virq)
-		schedule_delayed_work(&unit->fault_work,
-				      msecs_to_jiffies(FAULT_POLL_MS));
+		queue_delayed_work(vtdp_event_wq, &unit->fault_work,
+				   msecs_to_jiffies(FAULT_POLL_MS));
 	else if (fault_pending(unit))
-		schedule_delayed_work(&unit->fault_work, 0);
+		queue_delayed_work(vtdp_event_wq, &unit->fault_work, 0);
 }
 
 static irqreturn_t fault_interrupt(int irq, void *data)
 {
 	struct vtdp_unit *unit = data;
 
-	mod_delayed_work(system_wq, &unit->fault_work, 0);
+	mod_delayed_work(vtdp_event_wq, &unit->fault_work, 0);
 	return IRQ_HANDLED;
 }
 
@@ -254,7 +254,7 @@ void vtdp_fault_start(struct vtdp_unit *unit)
 			   "vtdpasid-fault"))
 		pr_warn("unit %u: no interrupt for faults: they are polled for, every %u ms\n",
 			unit->index, FAULT_POLL_MS);
-	mod_delayed_work(system_wq, &unit->fault_work, 0);
+	mod_delayed_work(vtdp_event_wq, &unit->fault_work, 0);
 }
 
 /* Context: may sleep; the work takes no mutex, so vtdp_lock may be held. */

@@ -31,7 +31,8 @@
 /* Answers that go out with one doorbell. */
 #define PRQ_ANSWERS		32
 
-static struct workqueue_struct *prq_readers;
+/* Readers of events: page requests, and faults (vtd_fault.c). */
+struct workqueue_struct *vtdp_event_wq;
 static struct workqueue_struct *prq_servers;
 
 /* ---- answers ------------------------------------------------------------- */
@@ -409,17 +410,17 @@ static void prq_work(struct work_struct *work)
 
 	prq_read(unit);
 	if (!unit->prq_irq.virq)
-		queue_delayed_work(prq_readers, &unit->prq_work,
+		queue_delayed_work(vtdp_event_wq, &unit->prq_work,
 				   msecs_to_jiffies(PRQ_POLL_MS));
 	else if (vtdp_read32(unit, VTD_PRS) & (VTD_PRS_PPR | VTD_PRS_PRO))
-		queue_delayed_work(prq_readers, &unit->prq_work, 0);
+		queue_delayed_work(vtdp_event_wq, &unit->prq_work, 0);
 }
 
 static irqreturn_t prq_interrupt(int irq, void *data)
 {
 	struct vtdp_unit *unit = data;
 
-	mod_delayed_work(prq_readers, &unit->prq_work, 0);
+	mod_delayed_work(vtdp_event_wq, &unit->prq_work, 0);
 	return IRQ_HANDLED;
 }
 
@@ -478,7 +479,7 @@ int vtdp_prq_drain(struct vtdp_binding *binding)
 		vtdp_qi_drain(&batch);
 		err = vtdp_qi_finish(&batch);
 	}
-	mod_delayed_work(prq_readers, &unit->prq_work, 0);
+	mod_delayed_work(vtdp_event_wq, &unit->prq_work, 0);
 	flush_delayed_work(&unit->prq_work);
 	prq_cancel(binding->prq);
 	return err;
@@ -570,7 +571,7 @@ int vtdp_prq_start(struct vtdp_unit *unit)
 			   "vtdpasid-prq"))
 		pr_warn("unit %u: no interrupt for page requests: they are polled for, every %u ms\n",
 			unit->index, PRQ_POLL_MS);
-	mod_delayed_work(prq_readers, &unit->prq_work, 0);
+	mod_delayed_work(vtdp_event_wq, &unit->prq_work, 0);
 	return 0;
 }
 
@@ -595,14 +596,14 @@ void vtdp_prq_free(struct vtdp_unit *unit)
 
 int vtdp_prq_init(void)
 {
-	prq_readers = alloc_workqueue("vtdpasid-prq", WQ_HIGHPRI | WQ_UNBOUND, 0);
-	if (!prq_readers)
+	vtdp_event_wq = alloc_workqueue("vtdpasid-event", WQ_HIGHPRI | WQ_UNBOUND, 0);
+	if (!vtdp_event_wq)
 		return -ENOMEM;
 	/* One item a binding; VTDP_PRQ_PENDING bounds those of one device. */
 	prq_servers = alloc_workqueue("vtdpasid-fault", WQ_UNBOUND, WQ_MAX_ACTIVE);
 	if (prq_servers)
 		return 0;
-	destroy_workqueue(prq_readers);
+	destroy_workqueue(vtdp_event_wq);
 	return -ENOMEM;
 }
 
@@ -615,5 +616,5 @@ void vtdp_prq_flush(void)
 void vtdp_prq_exit(void)
 {
 	destroy_workqueue(prq_servers);
-	destroy_workqueue(prq_readers);
+	destroy_workqueue(vtdp_event_wq);
 }

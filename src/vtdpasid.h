@@ -697,6 +697,8 @@ int vtdp_irq_start(struct vtdp_irq *irq, struct vtdp_unit *unit,
 void vtdp_irq_stop(struct vtdp_irq *irq);
 
 /* vtd_prq.c: page requests */
+extern struct workqueue_struct *vtdp_event_wq;
+
 int vtdp_prq_init(void);
 void vtdp_prq_flush(void);
 void vtdp_prq_exit(void);

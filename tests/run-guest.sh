@@ -57,6 +57,15 @@ suites() {
 		device=pcie-root-port,id=rp1,chassis=1 device=pcie-root-port,id=rp2,chassis=2 \
 		pair="sva-testdev,bus=rp1 sva-testdev,bus=rp2"
 
+	# ATS, page requests, faults and pins.
+	suite sva programs="s_attach s_atc s_prq s_fault s_pin" seconds=400 modules=zram \
+		device=edu,dma_mask=0xffffffffffffffff device=sva-testdev-plain
+	suite sva-root-port programs="s_attach s_atc" \
+		device=pcie-root-port,id=rp1,chassis=1 device=pcie-root-port,id=rp2,chassis=2 \
+		pair="sva-testdev,bus=rp1 sva-testdev,bus=rp2"
+	suite sva-no-device-tlb programs=s_attach \
+		iommu=intremap=off,scalable-mode=on,fsts=on,pasid-bits=20
+
 	# What a machine has to have before it is taken over.
 	suite refuse-kernel programs=x_refuse:kernel append=intel_iommu=on
 	suite refuse-intremap programs=x_refuse:intremap append=intremap=on \
@@ -355,7 +364,7 @@ suite() {
 check_listed() {
 	local file base
 
-	for file in "$here"/guest/[tx]_*.c; do
+	for file in "$here"/guest/[stx]_*.c; do
 		base=$(basename "$file" .c)
 		case $listed in *" $base "*) ;; *) die "$base is in no suite of $me" ;; esac
 	done

@@ -1,0 +1,105 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# check-debug.sh - the guest tests on a kernel that watches itself
+#
+# usage: tests/check-debug.sh [--only PATTERN]... [--log-dir D] [--no-build] [--list]
+#
+# Runs the suites of tests/run-guest.sh, and those that only the debug kernel has
+# (f_failnth: each call with its n-th allocation failing), on 6.1-debug, which
+# scripts/debug-kernel.sh builds first: KASAN, lockdep, sleep checks, UBSAN, and
+# list and object checks, where the first complaint is a panic. Each boot ends
+# with a look for what the module lost: unreferenced memory (kmemleak), before and
+# after it is unloaded, and pages that it did not free (page_owner).
+#
+# Results are where those of tests/run-guest.sh are, named guest-6.1-debug-*.
+#
+# exit: 0 all passed, 1 something failed, 2 usage
+
+set -euo pipefail
+# shellcheck source=scripts/common.sh
+. "$(dirname "$0")/../scripts/common.sh"
+
+args=()
+while [ $# != 0 ]; do
+	case $1 in
+	-h | --help) help; exit 0 ;;
+	--no-build | --list) args+=("$1") ;;
+	--only | --log-dir)
+		[ $# -ge 2 ] || usage_error "$1 needs a value"
+		args+=("$1" "$2")
+		shift
+		;;
+	*) usage_error "no such option: $1" ;;
+	esac
+	shift
+done
+
+mkdir -p "$build/run"
+at_end=$(mktemp "$build/run/at-end-XXXXXX")
+trap 'rm -f "$at_end"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+# In the guest, busybox's sh. kmemleak names what is older than five seconds and
+# did not change between two scans; code of modules is at 0xffffffffa0000000 (and
+# only vtdpasid is one: the rest is built in).
+cat >"$at_end" <<'GUEST'
+debug=/sys/kernel/debug
+n=0
+result() {
+	n=$((n + 1))
+	if [ "$1" = 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; fi
+}
+
+# scan WHEN: what has lost its last reference, and was made by the module
+scan() {
+	sleep 6
+	ok=0
+	echo scan >$debug/kmemleak && echo scan >$debug/kmemleak || ok=1
+	cat $debug/kmemleak >/tmp/leaks || ok=1
+	awk '
+		/^unreferenced object/ { if (ours) printf "%s", text; text = ""; ours = 0 }
+		{ text = text "# " $0 "\n" }
+		/\[vtdpasid\]|0xffffffffa[0-9a-f]*$/ { ours = 1 }
+		END { if (ours) printf "%s", text }' /tmp/leaks >/tmp/ours
+	head -n 200 /tmp/ours
+	grep -q . /tmp/ours && ok=1
+	grep -q '^unreferenced' /tmp/leaks && [ $ok = 0 ] && {
+		echo "# others lost memory, too:"
+		head -n 40 /tmp/leaks | sed 's/^/# /'
+	}
+	result $ok "kmemleak: the module lost no memory, $1"
+	echo clear >$debug/kmemleak
+}
+
+scan "while it is loaded"
+ok=0
+if grep -q '^vtdpasid ' /proc/modules; then
+	cat /sys/module/vtdpasid/sections/.text | sed 's/^/# .text was at /'
+	rmmod vtdpasid || ok=1
+fi
+result $ok "it is unloaded"
+scan "once it is unloaded"
+if grep -qw page_owner=on /proc/cmdline; then
+	# A page of slabs, of page tables, of stack traces is not the module's own.
+	awk '
+		function page() { if (ours && !others) { printf "%s", text; bad = 1 } }
+		/^Page allocated/ { page(); text = ""; ours = others = 0 }
+		{ text = text "# " $0 "\n" }
+		/0xffffffffa[0-9a-f]*$/ { ours = 1 }
+		/allocate_slab|new_slab|stack_depot|mm_fault|pcpu_|_alloc_one|kasan/ { others = 1 }
+		END { page(); exit bad }' $debug/page_owner >/tmp/pages
+	ok=$?
+	head -n 200 /tmp/pages
+	result $ok "page_owner: it left no pages behind"
+fi
+echo "1..$n"
+GUEST
+
+case " ${args[*]} " in
+*" --list "*) ;;
+*) "$top/scripts/debug-kernel.sh" ;;
+esac
+"$top/tests/run-guest.sh" --kernel 6.1-debug --slow 4 --append page_owner=on \
+	--at-end "$at_end" "${args[@]}"
