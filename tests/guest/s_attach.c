@@ -4,7 +4,8 @@
  *
  * Who is refused, and why; what config space says while a function is attached
  * and after; behind a root port: its access control, too. What the unit lacks
- * is read from its registers, so this runs on any unit.
+ * is read from its registers, so this runs on any unit, and with each layout of
+ * PASID tables.
  */
 #define _GNU_SOURCE
 #include <limits.h>
@@ -20,7 +21,8 @@
 
 static struct pci_func func;
 static struct svat dev;
-static bool has_ats, has_pri;	/* the unit */
+static bool has_ats, has_pri;	/* the unit, with the tables as they are */
+static bool shared;		/* tables: a device TLB could hold what is another's */
 
 static unsigned int ext_cap(const struct pci_func *f, uint16_t id)
 {
@@ -290,7 +292,8 @@ static void refusals(void)
 		tap_skip(4, "no sva-testdev-plain in this machine");
 	}
 	if (!has_ats) {
-		tap_is(vt_attach(fd, &func, ATS, &out), -EPROTONOSUPPORT, "a unit without device TLBs: no ATS");
+		tap_is(vt_attach(fd, &func, ATS, &out), -EPROTONOSUPPORT, "%s: no ATS",
+		       shared ? "shared tables" : "a unit without device TLBs");
 		tap_is(vt_attach(fd, &func, ATS | PRI, &out), -EPROTONOSUPPORT, "nor page requests");
 	} else if (!has_pri) {
 		tap_is(vt_attach(fd, &func, ATS | PRI, &out), -EPROTONOSUPPORT,
@@ -303,6 +306,7 @@ static void refusals(void)
 int main(void)
 {
 	struct vtdpasid_unit_info unit;
+	struct vtdpasid_get_info info;
 	int fd = must_take_unit();
 
 	if (!pci_find(SVAT_VENDOR_ID, SVAT_DEVICE_ID, &func, 1))
@@ -310,10 +314,11 @@ int main(void)
 	if (pci_claim(&func) || svat_open(&dev, &func))
 		fatal("claiming %s", func.name);
 	pci_bus_master(&func, false);
-	if (vt_unit_info(fd, 0, &unit))
+	if (vt_unit_info(fd, 0, &unit) || vt_get_info(fd, &info))
 		fatal("UNIT_INFO");
 	close(fd);
-	has_ats = unit.out_ecap & ECAP_DT;
+	shared = info.out_pasid_table != VTDPASID_TABLE_DEVICE;
+	has_ats = unit.out_ecap & ECAP_DT && !shared;
 	has_pri = has_ats && unit.out_ecap & ECAP_PRS;
 	tap_diag("ECAP %#llx: %s, %s", (long long)unit.out_ecap, has_ats ? "device TLBs" : "no device TLBs",
 		 has_pri ? "page requests" : "no page requests");

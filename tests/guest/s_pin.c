@@ -409,12 +409,12 @@ struct pinner {
 static int pins_and_ends(int sock, void *arg)
 {
 	struct pinner r;
-	char *p = must_map_fresh(8 * MB, PROT_READ | PROT_WRITE), go;
+	char *p = must_map_fresh(32 * MB, PROT_READ | PROT_WRITE), go;
 
 	(void)arg;
 	r.rc = vt_bind(bed.fd, bed.id[0], 0, 0, &r.binding, NULL);
 	if (!r.rc)
-		r.rc = vt_pin(bed.fd, WRITE, p, 8 * MB, &r.pin);
+		r.rc = vt_pin(bed.fd, WRITE, p, 32 * MB, &r.pin);
 	msg_send(sock, &r, sizeof(r));
 	msg_recv(sock, &go, 1, LONG_MS);
 	return 0;
@@ -435,10 +435,10 @@ static void by_exit(bool kill9)
 	if (child_start(&child, pins_and_ends, NULL) ||
 	    msg_recv(child.sock, &r, sizeof(r), LONG_MS) != sizeof(r))
 		fatal("child");
-	tap_is(r.rc, 0, "%s: a process pins 8 MiB", what);
-	tap_is(pinned_pages() - pages, 2048, "%s: they are pinned", what);
+	tap_is(r.rc, 0, "%s: a process pins 32 MiB", what);
+	tap_is(pinned_pages() - pages, 8192, "%s: they are pinned", what);
 	vt_binding_info(bed.fd, r.binding, &info);
-	tap_is(info.out_pinned, 8 * MB, "%s: BINDING_INFO tells", what);
+	tap_is(info.out_pinned, 32 * MB, "%s: BINDING_INFO tells", what);
 	if (kill9)
 		child_kill(&child, SIGKILL);
 	else
@@ -448,12 +448,13 @@ static void by_exit(bool kill9)
 	for (i = 0; i < 100 && pinned_pages() != pages; i++)
 		sleep_ms(10);
 	tap_is(pinned_pages() - pages, 0, "%s: with it the pins end, although the file stays open", what);
+	/* Per-CPU lists keep some MiB of what was freed. */
 	for (i = 0; i < 100; i++, sleep_ms(10)) {
 		free_after = field_of("/proc/meminfo", "MemFree");
-		if (free_after > free_before - 4096)
+		if (free_after > free_before - 16384)
 			break;
 	}
-	tap_ok(free_after > free_before - 4096, "%s: its memory is free again (%ld KiB less)", what,
+	tap_ok(free_after > free_before - 16384, "%s: its memory is free again (%ld KiB less)", what,
 	       free_before - free_after);
 	vt_binding_info(bed.fd, r.binding, &info);
 	tap_is(info.out_pinned, 0, "%s: BINDING_INFO tells", what);

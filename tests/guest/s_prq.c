@@ -455,7 +455,7 @@ static void group_is(const char *what, unsigned int group, void *const *addr, in
 	       (int)(r[1].unexpected - r[0].unexpected));
 }
 
-static void group_rules(void)
+static void groups(void)
 {
 	char *p = must_map_fresh(64 * PAGE, PROT_READ | PROT_WRITE);
 	void *bad = (void *)PAGE, *wrong = (void *)KERNEL_ADDR;
@@ -548,69 +548,6 @@ static void group_rules(void)
 	       "a request after them is served");
 	tap_is(svat_get(dev, SVAT_PRI_OUTSTANDING), 0, "nothing is outstanding");
 	end();
-}
-
-/* Tables that devices share (pasid_table=unit, system): a PASID that is valid
- * in the table, but whose process is not bound to this device.
- */
-static int other_process(int sock, void *arg)
-{
-	uint64_t *p = must_map_fresh(PAGE, PROT_READ | PROT_WRITE);
-	uint32_t b, msg[3];
-	char go;
-	int rc = vt_bind(bed.fd, bed.id[1], 0, 0, &b, &msg[0]);
-
-	(void)arg;
-	if (rc)
-		return 1;
-	memcpy(&msg[1], &p, 8);
-	msg_send(sock, msg, sizeof(msg));
-	if (msg_recv(sock, &go, 1, LONG_MS) != 1)
-		return 2;
-	return present(p) ? 3 : 0;
-}
-
-static void not_bound_here(void)
-{
-	struct vtdpasid_get_info info;
-	struct vtdpasid_event ev;
-	struct counts c[2];
-	struct child child;
-	uint32_t msg[3];
-	void *p;
-
-	begin(2);
-	if (vt_get_info(bed.fd, &info) || info.out_pasid_table == VTDPASID_TABLE_DEVICE) {
-		tap_skip(5, "a PASID of another device is in no table of this one: QEMU refuses the request (see pasid_table=system)");
-		end();
-		return;
-	}
-	if (child_start(&child, other_process, NULL) ||
-	    msg_recv(child.sock, msg, sizeof(msg), LONG_MS) != sizeof(msg))
-		fatal("child");
-	memcpy(&p, &msg[1], 8);
-	vt_events_drop(bed.fd);
-	must_count(bed.fd, bed.id[0], binding, &c[0]);
-	tap_is(sva_request(dev, 0, msg[0], SVAT_F_WRITE | SVAT_F_LPIG, p, 60), 1,
-	       "a request for a process that is bound to another device only: \"invalid\"");
-	must_count(bed.fd, bed.id[0], binding, &c[1]);
-	tap_ok(!vt_event_of(bed.fd, VTDPASID_EVENT_PRQ_FAILED, dev->func.rid, 0, &ev, 2000) &&
-	       ev.pasid == msg[0] && !ev.binding && ev.device == bed.id[0] &&
-	       ev.addr == (uintptr_t)p, "an event says so, and names no binding");
-	tap_ok(c[1].d.out_requests_failed - c[0].d.out_requests_failed == 1 &&
-	       c[1].b.out_requests_failed == c[0].b.out_requests_failed,
-	       "the device counts it, the binding does not");
-	msg_send(child.sock, "g", 1);
-	tap_is(child_wait(&child, LONG_MS), 0, "that process got no page");
-	tap_is(sva_request(dev, 0, pasid, SVAT_F_WRITE | SVAT_F_LPIG, &ev, 60), 0,
-	       "a good request after it is served");
-	end();
-}
-
-static void groups(void)
-{
-	group_rules();
-	not_bound_here();
 }
 
 /* ---- 4: storms ------------------------------------------------------------------ */

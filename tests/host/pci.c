@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * pci.c - functions, their config space and driver changes
+ *
+ * Extended capabilities are at fixed places: ATS 0x100, PASID 0x110, PRI 0x120,
+ * ACS 0x140.
+ */
+#include "host.h"
+
+#define POS_ATS		0x100
+#define POS_PASID	0x110
+#define POS_PRI		0x120
+#define POS_ACS		0x140
+
+struct bus_type pci_bus_type = { "pci" };
+struct pci_driver pci_kernel_driver = { .name = "ahci", .driver = { "ahci" } };
+struct pci_driver pci_vfio_driver = { .name = "vfio-pci", .driver_managed_dma = true,
+	.driver = { "vfio-pci" } };
+
+static LIST_HEAD(functions);
+static struct notifier_block *notifiers;
+static struct pci_driver *drivers[4];
+
+static u16 cfg16(const struct pci_dev *d, int at) { return d->config[at] | d->config[at + 1] << 8; }
+static void set16(struct pci_dev *d, int at, u16 v) { d->config[at] = v; d->config[at + 1] = v >> 8; }
+
+struct pci_dev *pci_add(struct pci_bus *bus, unsigned int devfn)
+{
+	struct pci_dev *d = calloc(1, sizeof(*d));
+
+	d->bus = bus;
+	d->devfn = devfn;
+	d->refs = 1;
+	d->present = true;
+	d->pcie_type = PCI_EXP_TYPE_ENDPOINT;
+	mutex_init(&d->dev.mutex);
+	d->dev.mutex.l.name = "device_lock";
+	d->dev.registered = true;
+	d->ats_cap = POS_ATS;
+	set16(d, POS_ATS + PCI_ATS_CAP, 4);
+	d->config[POS_PRI + PCI_PRI_STATUS + 1] = PCI_PRI_STATUS_STOPPED >> 8;
+	d->config[POS_PRI + PCI_PRI_MAX_REQ] = 32;
+	set16(d, POS_ACS + PCI_ACS_CAP, PCI_ACS_RR | PCI_ACS_UF | PCI_ACS_SV);
+	list_add_tail(&d->node, &functions);
+	return d;
+}
+
+void pci_remove_all(void)
+{
+	struct pci_dev *d, *next;
+
+	list_for_each_entry_safe(d, next, &functions, node) {
+		if (d->refs != 1)
+			fail_rule("pci reference", "%s: %d references left", pci_name(d), d->refs - 1);
+		list_del(&d->node);
+		free(d);
+	}
+}
+
+const char *pci_name(const struct pci_dev *d)
+{
+	static char name[16];
+
+	snprintf(name, sizeof(name), "%02x:%02x.%u", d->bus->number, PCI_SLOT(d->devfn), PCI_FUNC(d->devfn));
+	return name;
+}
+
+struct pci_dev *pci_dev_get(struct pci_dev *d)
+{
+	if (d)
+		d->refs++;
+	return d;
+}
+
+void pci_dev_put(struct pci_dev *d)
+{
+	if (d && --d->refs < 1)
+		fail_rule("pci reference", "%s: dropped too often", pci_name(d));
+}
+
+struct pci_dev *pci_by_rid(u16 rid)
+{
+	struct pci_dev *d;
+
+	list_for_each_entry(d, &functions, node)
+		if (pci_dev_id(d) == rid)
+			return d;
+	return NULL;
+}
+
+struct pci_dev *pci_get_domain_bus_and_slot(int domain, unsigned int bus, unsigned int devfn)
+{
+	struct pci_dev *d;
+
+	list_for_each_entry(d, &functions, node)
+		if (d->bus->domain == domain && d->bus->number == bus &&
+		    d->devfn == devfn && d->dev.registered)
+			return pci_dev_get(d);
+	return NULL;
+}
+
+struct pci_dev *shim_next_pci_dev(struct pci_dev *from)
+{
+	struct list_head *at = from ? from->node.next : functions.next;
+	struct pci_dev *next = at == &functions ? NULL : list_entry(at, struct pci_dev, node);
+
+	shim_might_sleep("for_each_pci_dev");
+	pci_dev_get(next);
+	pci_dev_put(from);
+	return next;
+}
+
+/* ---- config space -------------------------------------------------------- */
+
+bool pci_has_bme(const struct pci_dev *d) { return cfg16(d, PCI_COMMAND) & PCI_COMMAND_MASTER; }
+bool pci_ats_is_on(const struct pci_dev *d) { return cfg16(d, POS_ATS + PCI_ATS_CTRL) & PCI_ATS_CTRL_ENABLE; }
+
+int pci_read_config_word(struct pci_dev *d, int where, u16 *v)
+{
+	*v = d->present ? cfg16(d, where) : 0xffff;
+	return 0;
+}
+
+int pci_write_config_word(struct pci_dev *d, int where, u16 v)
+{
+	if (!d->present)
+		return 0;
+	if (where == POS_PRI + PCI_PRI_CTRL) {
+		set16(d, where, v & PCI_PRI_CTRL_ENABLE);
+		return 0;
+	}
+	set16(d, where, v);
+	return 0;
+}
+
+int pci_read_config_dword(struct pci_dev *d, int where, u32 *v)
+{
+	*v = d->present ? cfg16(d, where) | (u32)cfg16(d, where + 2) << 16 : ~0u;
+	return 0;
+}
+
+int pci_write_config_dword(struct pci_dev *d, int where, u32 v)
+{
+	pci_write_config_word(d, where, v);
+	return pci_write_config_word(d, where + 2, v >> 16);
+}
+
+int pci_find_ext_capability(struct pci_dev *d, int cap)
+{
+	switch (cap) {
+	case PCI_EXT_CAP_ID_ATS: return d->has_ats ? POS_ATS : 0;
+	case PCI_EXT_CAP_ID_PASID: return d->pasid_width ? POS_PASID : 0;
+	case PCI_EXT_CAP_ID_PRI: return d->has_pri ? POS_PRI : 0;
+	case PCI_EXT_CAP_ID_ACS: return d->subordinate ? POS_ACS : 0;
+	}
+	return 0;
+}
+
+int pci_max_pasids(struct pci_dev *d) { return d->pasid_width ? 1 << d->pasid_width : -EINVAL; }
+int pci_pasid_features(struct pci_dev *d) { return d->pasid_width ? 0 : -EINVAL; }
+
+int pci_enable_pasid(struct pci_dev *d, int features)
+{
+	(void)features;
+	if (!d->pasid_width || d->ats_enabled || d->pasid_enabled)
+		return -EINVAL;
+	d->pasid_enabled = true;
+	return 0;
+}
+
+void pci_disable_pasid(struct pci_dev *d)
+{
+	if (d->ats_enabled)
+		fail_rule("PCI order", "%s: PASID off while ATS is on", pci_name(d));
+	d->pasid_enabled = false;
+}
+
+bool pci_ats_supported(struct pci_dev *d) { return d->has_ats && !d->untrusted; }
+bool pci_pri_supported(struct pci_dev *d) { return d->has_pri; }
+int pci_ats_queue_depth(struct pci_dev *d) { return d->has_ats ? 4 : -EINVAL; }
+
+int pci_enable_ats(struct pci_dev *d, int ps)
+{
+	(void)ps;
+	if (!d->has_ats || d->ats_enabled)
+		return -EBUSY;
+	set16(d, POS_ATS + PCI_ATS_CTRL, PCI_ATS_CTRL_ENABLE);
+	d->ats_enabled = true;
+	return 0;
+}
+
+void pci_disable_ats(struct pci_dev *d)
+{
+	d->ats_enabled = false;
+	pci_write_config_word(d, POS_ATS + PCI_ATS_CTRL, 0);
+	/* PCIe 10.5: disabling invalidates what it holds. */
+	model_atc_reset(~0u, pci_dev_id(d));
+}
+
+void pci_set_master(struct pci_dev *d)
+{
+	pci_write_config_word(d, PCI_COMMAND, cfg16(d, PCI_COMMAND) | PCI_COMMAND_MASTER);
+}
+
+void pci_clear_master(struct pci_dev *d)
+{
+	pci_write_config_word(d, PCI_COMMAND, cfg16(d, PCI_COMMAND) & ~PCI_COMMAND_MASTER);
+}
+
+int pci_reset_function_locked(struct pci_dev *d)
+{
+	shim_might_sleep("pci reset");
+	lockdep_assert_held(&d->dev.mutex);
+	d->resets++;
+	model_atc_reset(~0u, pci_dev_id(d));
+	sched_point();
+	return 0;
+}
+
+bool pci_device_is_present(struct pci_dev *d) { return d->present; }
+int pci_enable_device(struct pci_dev *d) { (void)d; return 0; }
+void pci_disable_device(struct pci_dev *d) { pci_clear_master(d); }
+
+/* ---- drivers and hotplug -------------------------------------------------- */
+
+int bus_register_notifier(struct bus_type *bus, struct notifier_block *nb)
+{
+	(void)bus;
+	nb->next = notifiers;
+	notifiers = nb;
+	return 0;
+}
+
+int bus_unregister_notifier(struct bus_type *bus, struct notifier_block *nb)
+{
+	(void)bus;
+	if (notifiers == nb)
+		notifiers = nb->next;
+	return 0;
+}
+
+static void notify(struct pci_dev *d, unsigned long action)
+{
+	if (notifiers)
+		notifiers->notifier_call(notifiers, action, &d->dev);
+}
+
+int pci_register_driver(struct pci_driver *drv)
+{
+	drv->driver.name = drv->name;
+	drivers[0] = drv;
+	return 0;
+}
+
+/* As the driver core: unbinds from all. */
+void pci_unregister_driver(struct pci_driver *drv)
+{
+	struct pci_dev *d;
+
+	list_for_each_entry(d, &functions, node)
+		if (d->dev.driver == &drv->driver)
+			pci_bind_driver(d, NULL);
+	drivers[0] = NULL;
+}
+
+/* In the order of drivers/base/dd.c, device_lock held. */
+void pci_bind_driver(struct pci_dev *d, struct pci_driver *drv)
+{
+	device_lock(&d->dev);
+	if (d->dev.driver) {
+		struct pci_driver *old = to_pci_driver(d->dev.driver);
+
+		notify(d, BUS_NOTIFY_UNBIND_DRIVER);
+		if (old->remove)
+			old->remove(d);
+		d->dev.driver = NULL;
+		notify(d, BUS_NOTIFY_UNBOUND_DRIVER);
+	}
+	if (drv && d->dev.registered) {
+		d->dev.driver = &drv->driver;
+		notify(d, BUS_NOTIFY_BIND_DRIVER);
+		if (drv->probe && drv->probe(d, NULL)) {
+			d->dev.driver = NULL;
+			notify(d, BUS_NOTIFY_DRIVER_NOT_BOUND);
+		} else {
+			if (!drv->probe)
+				pci_set_master(d);
+			notify(d, BUS_NOTIFY_BOUND_DRIVER);
+		}
+	}
+	device_unlock(&d->dev);
+}
+
+void pci_unplug(struct pci_dev *d, bool surprise)
+{
+	if (surprise)
+		d->present = false;
+	device_lock(&d->dev);
+	if (d->dev.driver) {
+		struct pci_driver *old = to_pci_driver(d->dev.driver);
+
+		notify(d, BUS_NOTIFY_UNBIND_DRIVER);
+		if (old->remove)
+			old->remove(d);
+		d->dev.driver = NULL;
+		notify(d, BUS_NOTIFY_UNBOUND_DRIVER);
+	}
+	device_unlock(&d->dev);
+	d->dev.registered = false;
+	notify(d, BUS_NOTIFY_REMOVED_DEVICE);
+	d->present = false;
+	model_atc_reset(~0u, pci_dev_id(d));
+}
+
+void pci_plug(struct pci_dev *d)
+{
+	d->present = true;
+	d->dev.registered = true;
+	d->ats_enabled = d->pasid_enabled = false;
+	set16(d, PCI_COMMAND, 0);
+	set16(d, POS_ATS + PCI_ATS_CTRL, 0);
+	notify(d, BUS_NOTIFY_ADD_DEVICE);
+}

@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#define HAVE_ARCH_INVALIDATE_SECONDARY_TLBS
