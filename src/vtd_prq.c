@@ -379,6 +379,7 @@ static void prq_read(struct vtdp_unit *unit)
 	u64 head, tail;
 	u32 prs;
 
+	mutex_lock(&unit->prq_lock);
 	vtdp_write32(unit, VTD_PRS, VTD_PRS_PPR);
 	tail = vtdp_read64(unit, VTD_PQT) & (PRQ_SIZE - 1);
 	head = vtdp_read64(unit, VTD_PQH) & (PRQ_SIZE - 1);
@@ -401,6 +402,7 @@ static void prq_read(struct vtdp_unit *unit)
 				    unit->index);
 		vtdp_write32(unit, VTD_PRS, VTD_PRS_PRO);
 	}
+	mutex_unlock(&unit->prq_lock);
 }
 
 static void prq_work(struct work_struct *work)
@@ -479,8 +481,7 @@ int vtdp_prq_drain(struct vtdp_binding *binding)
 		vtdp_qi_drain(&batch);
 		err = vtdp_qi_finish(&batch);
 	}
-	mod_delayed_work(vtdp_event_wq, &unit->prq_work, 0);
-	flush_delayed_work(&unit->prq_work);
+	prq_read(unit);
 	prq_cancel(binding->prq);
 	return err;
 }
@@ -528,6 +529,7 @@ void vtdp_prq_unbind(struct vtdp_binding *binding)
 
 void vtdp_prq_unit_init(struct vtdp_unit *unit)
 {
+	mutex_init(&unit->prq_lock);
 	INIT_DELAYED_WORK(&unit->prq_work, prq_work);
 }
 

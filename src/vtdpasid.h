@@ -20,6 +20,8 @@
  *   vtdp_lock           mutex: all objects and lists, units' state, tables.
  *                       Never held over copies from or to the user, a reset,
  *                       or mmu_notifier_register() (which waits for mmap_lock).
+ *   unit->prq_lock      mutex: the page-request queue is being read; held over
+ *                       bounded waits for hardware only.
  *   prq->answer_lock    mutex: a server's answer on its way; held over bounded
  *                       waits for hardware only.
  *   unit->devices_lock  spin: unit->devices and device->bindings; readers that
@@ -325,8 +327,9 @@ struct vtdp_dmar {
  * @prq_irq: page-request event
  * @prq_work: reads the page requests
  * @prq_ring: page-request queue, or NULL
- * @requests: page requests read; by @prq_work
- * @overflows: of the page-request queue; by @prq_work
+ * @prq_lock: the queue is being read
+ * @requests: page requests read; under @devices_lock
+ * @overflows: of the page-request queue; under @prq_lock
  * @saved_pmen: PMEN_REG before takeover
  * @saved_rtaddr: RTADDR_REG before takeover
  * @saved_iqa: IQA_REG before takeover
@@ -357,6 +360,7 @@ struct vtdp_unit {
 	struct vtdp_irq prq_irq;
 	struct delayed_work prq_work;
 	u64 *prq_ring;
+	struct mutex prq_lock;	/* the queue is being read */
 	u64 requests;
 	u64 overflows;
 	u32 saved_pmen;

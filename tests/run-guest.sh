@@ -58,7 +58,12 @@ suites() {
 		pair="sva-testdev,bus=rp1 sva-testdev,bus=rp2"
 
 	# ATS, page requests, faults and pins.
+	# Two nodes of memory, for move_pages().
 	suite sva programs="s_attach s_atc s_prq s_fault s_pin" seconds=400 modules=zram \
+		option=--qemu-arg=-object option=--qemu-arg=memory-backend-ram,size=256M,id=m0 \
+		option=--qemu-arg=-object option=--qemu-arg=memory-backend-ram,size=256M,id=m1 \
+		option=--qemu-arg=-numa option=--qemu-arg=node,nodeid=0,cpus=0-1,memdev=m0 \
+		option=--qemu-arg=-numa option=--qemu-arg=node,nodeid=1,memdev=m1 \
 		device=edu,dma_mask=0xffffffffffffffff device=sva-testdev-plain
 	suite sva-root-port programs="s_attach s_atc" \
 		device=pcie-root-port,id=rp1,chassis=1 device=pcie-root-port,id=rp2,chassis=2 \
