@@ -67,8 +67,8 @@ suites() {
 		device=edu,dma_mask=0xffffffffffffffff device=sva-testdev-plain
 	suite sva-root-port programs="s_attach s_atc" \
 		device=pcie-root-port,id=rp1,chassis=1 device=pcie-root-port,id=rp2,chassis=2 \
-		pair="sva-testdev,bus=rp1 sva-testdev,bus=rp2"
-	suite sva-no-device-tlb programs=s_attach \
+		pair="sva-testdev,bus=rp1 sva-testdev,bus=rp2" device=sva-testdev-plain
+	suite sva-no-device-tlb programs=s_attach device=sva-testdev-plain \
 		iommu=intremap=off,scalable-mode=on,fsts=on,pasid-bits=20
 
 	# What a machine has to have before it is taken over.
