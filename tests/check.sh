@@ -116,7 +116,7 @@ run_part() {
 		progress "host: exit status $status"
 		;;
 	device)
-		"$top/scripts/testbed.sh" package python3-minimal
+		"$top/scripts/testbed.sh" package python3
 		suite device make --no-print-directory -s -C "$top/tests/device" O="$build/device" \
 			check "QEMU=$(qemu_command)"
 		;;

