@@ -195,6 +195,7 @@ static int bind_new(struct vtdp_client *client, struct vtdp_hold *hold,
 	err = bind_install(binding);
 	if (err) {
 		bind_list_del(binding);
+		vtdp_prq_drain(binding);
 		goto unbind_prq;
 	}
 	*id = binding->id;
@@ -230,6 +231,8 @@ static int bind_check(struct vtdp_device *device, struct vtdp_space *space,
 		return -ESRCH;
 	if (no_pasid ? !device->claimed : !device->pasid_on)
 		return no_pasid ? -ENXIO : -EPROTONOSUPPORT;
+	if (no_pasid && !device->acs)
+		return -EXDEV;
 	if (READ_ONCE(space->nr_bindings) >= VTDP_SPACE_BINDINGS)
 		return -ENOSPC;
 	return 0;

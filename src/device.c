@@ -79,12 +79,18 @@ void vtdp_device_stop(struct vtdp_device *device)
 	lockdep_assert_held(&device->unit->devices_lock);
 	if (device->stopped)
 		return;
-	WRITE_ONCE(device->stopped, true);
-	/* Nothing is owed to its device TLB any more, and no answer expected. */
-	WRITE_ONCE(device->ats_on, false);
 	pci_read_config_word(device->pdev, PCI_COMMAND, &command);
 	pci_write_config_word(device->pdev, PCI_COMMAND,
 			      command & ~PCI_COMMAND_MASTER);
+	/* The answer comes behind what the function wrote before. */
+	pci_read_config_word(device->pdev, PCI_COMMAND, &command);
+	/*
+	 * Only now: whoever sees these goes on without an invalidation. Nothing
+	 * is owed to its device TLB any more, and no answer expected.
+	 */
+	smp_wmb(); /* config accesses above before the flags; see space.c */
+	WRITE_ONCE(device->stopped, true);
+	WRITE_ONCE(device->ats_on, false);
 	pci_err(device->pdev, "cut off from the bus: its bus mastering is off until it is attached again, or its driver bound anew\n");
 }
 
@@ -356,7 +362,10 @@ static int device_attach_locked(struct vtdp_client *client, struct pci_dev *pdev
 	device_pci_start(device);
 	vtdp_bind_entry0(device);
 	device_link(device);
-	err = vtdp_ctx_attach(device);
+	/* Translated requests could be routed to a peer, too. */
+	err = device->ats_on && !device->acs ? -EXDEV : 0;
+	if (!err)
+		err = vtdp_ctx_attach(device);
 	if (!err)
 		err = vtdp_ats_start(device);
 	if (err) {

@@ -130,10 +130,11 @@ static void __exit main_exit(void)
 	vtdp_owner_exit();
 	/* A page request of a closed file may still be served. */
 	vtdp_prq_flush();
+	/* Callbacks of ended spaces may still use a unit. */
+	vtdp_space_exit();
 	vtdp_units_exit();
 	vtdp_prq_exit();
 	vtdp_irq_exit();
-	vtdp_space_exit();
 	vtdp_pasid_exit();
 }
 

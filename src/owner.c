@@ -128,12 +128,15 @@ bool vtdp_owner_userspace(struct pci_dev *pdev)
 	return driver && driver_for_userspace(driver);
 }
 
+/* A function whose driver has refused it, but is not off yet. */
+static struct pci_dev *driverless;
+
 static bool function_passes(struct vtdp_unit *unit, struct pci_dev *pdev)
 {
 	struct device_driver *driver = READ_ONCE(pdev->dev.driver);
 
 	lockdep_assert_held(&vtdp_lock);
-	if (driver)
+	if (driver && pdev != driverless)
 		return !driver_for_userspace(driver);
 	return vtdp_passthrough_all ||
 	       vtdp_unit_firmware_uses(unit, pdev, pci_dev_id(pdev));
@@ -229,7 +232,10 @@ static void owner_changed(struct vtdp_unit *unit, struct pci_dev *pdev,
 		vtdp_device_lost(unit, pdev);
 		break;
 	}
+	if (action == BUS_NOTIFY_DRIVER_NOT_BOUND)
+		driverless = pdev;
 	any_rid(pdev, rid_apply, unit);
+	driverless = NULL;
 }
 
 static int owner_notify(struct notifier_block *nb, unsigned long action,

@@ -322,8 +322,13 @@ static void space_invalidate(struct mmu_notifier *mn, struct mm_struct *mm,
 {
 	struct vtdp_space *space = container_of(mn, struct vtdp_space, notifier);
 
+	/* Up to 6.5 a nested gather says (~0, ~0) and means all of the mm. */
+	if (start >= end || start >> PGDIR_SHIFT >= VTDP_USER_SLOTS) {
+		start = 0;
+		end = -1UL;
+	}
 	/* An error means that the devices were cut off, which is as good. */
-	vtdp_space_sync(space, start, max(start, end - 1), false);
+	vtdp_space_sync(space, start, end - 1, false);
 }
 
 /* Requests without PASID find the entry that blocks them again. */

@@ -207,8 +207,12 @@ static bool prq_take(struct vtdp_prq *prq, struct vtdp_request *request)
 static void prq_put(struct vtdp_prq *prq, const struct vtdp_request *request,
 		    int err, struct prq_answers *answers)
 {
+	struct vtdp_request *in_hand;
+
 	spin_lock(&prq->unit->devices_lock);
-	if (!prq->ring[prq->head % VTDP_PRQ_RING].answered) {
+	in_hand = &prq->ring[prq->head % VTDP_PRQ_RING];
+	if (!in_hand->answered) {
+		in_hand->answered = true;
 		prq->binding->device->pending--;
 		prq_served(prq, request, err);
 		if (request->last)

@@ -82,6 +82,7 @@ static void qi_reclaim(struct vtdp_qi *qi)
 		if (qi->state[first] == VTDP_SLOT_BUSY)
 			break;
 		if (qi->state[first] == VTDP_SLOT_ABANDONED &&
+		    qi->result[first] != VTDP_BATCH_DROPPED &&
 		    !qi_batch_completed(qi, first))
 			break;
 		qi->state[first] = VTDP_SLOT_FREE;
@@ -694,6 +695,26 @@ int vtdp_qi_enable(struct vtdp_unit *unit)
 	return err;
 }
 
+/* Wait until no submitter waits any more: bounded, as their waits are. */
+static int qi_wait_idle(struct vtdp_qi *qi)
+{
+	u64 deadline = ktime_get_mono_fast_ns() + 5 * QI_TIMEOUT_NS;
+	unsigned int polls;
+	bool idle;
+
+	for (polls = 0;; polls++) {
+		spin_lock(&qi->lock);
+		idle = !memchr(qi->state, VTDP_SLOT_BUSY, sizeof(qi->state));
+		spin_unlock(&qi->lock);
+		if (idle)
+			return 0;
+		if (polls > QI_TIMEOUT_POLLS &&
+		    ktime_get_mono_fast_ns() > deadline)
+			return -ETIMEDOUT;
+		cpu_relax();
+	}
+}
+
 /**
  * vtdp_qi_disable() - switch the queue off, empty
  * @unit: unit whose queue is on
@@ -711,6 +732,9 @@ int vtdp_qi_disable(struct vtdp_unit *unit)
 	qi->on = false;
 	qi_reclaim(qi);
 	spin_unlock(&qi->lock);
+	/* Who has submitted before still looks at the status words. */
+	if (qi_wait_idle(qi))
+		return -ETIMEDOUT;
 	/* Each batch ends with a wait, as 6.5.2 wants the last one to be. */
 	err = vtdp_unit_command(unit, VTD_GCMD_QIE, false);
 	if (!err)

@@ -500,9 +500,15 @@ int vtdp_unit_handback(struct vtdp_unit *unit)
  */
 int vtdp_unit_suspend(struct vtdp_unit *unit)
 {
+	int err;
+
 	lockdep_assert_held(&vtdp_lock);
 	unit_copy_events(unit, unit->suspend_event, false);
-	return unit_switch_off(unit);
+	err = unit_switch_off(unit);
+	/* The system stays up: translate again, or be broken, but not half off. */
+	if (err)
+		vtdp_unit_resume(unit);
+	return err;
 }
 
 /**
@@ -568,6 +574,9 @@ void vtdp_unit_break(struct vtdp_unit *unit, const char *why)
 	struct vtdp_device *device;
 
 	spin_lock(&unit->devices_lock);
+	/* First: whoever sees the state goes on without an invalidation. */
+	list_for_each_entry(device, &unit->devices, node)
+		vtdp_device_stop(device);
 	if (unit->state != VTDPASID_UNIT_BROKEN) {
 		WRITE_ONCE(unit->state, VTDPASID_UNIT_BROKEN);
 		pr_err("unit %u is broken: it %s. Its %u attached functions are cut off; reboot\n",
@@ -575,8 +584,6 @@ void vtdp_unit_break(struct vtdp_unit *unit, const char *why)
 		list_for_each_entry(device, &unit->devices, node)
 			vtdp_event_device(device, VTDPASID_EVENT_UNIT_BROKEN);
 	}
-	list_for_each_entry(device, &unit->devices, node)
-		vtdp_device_stop(device);
 	spin_unlock(&unit->devices_lock);
 }
 

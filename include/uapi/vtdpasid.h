@@ -278,8 +278,9 @@ struct vtdpasid_handback {
  *   EADDRINUSE       its driver hands it to userspace (vfio-pci, uio, ...)
  *   EISDIR           it is a bridge
  *   EXDEV            its requests cannot be told apart from another
- *                    function's, or, with pasid_table=system, its unit
- *                    differs from the others
+ *                    function's; with pasid_table=system, its unit differs
+ *                    from the others; with ATS, a port on the way up lacks
+ *                    access control services
  *   EACCES           not in a virtual machine, so its interrupts are not
  *                    isolated: load with allow_unsafe_interrupts=1
  *   EPROTONOSUPPORT  ATS or PRI was asked for and function or unit lacks it, or
@@ -416,7 +417,7 @@ struct vtdpasid_pasid_alloc {
  * Errors:
  *   ENOENT  this file holds no such PASID
  *   EACCES  it is another live address space's
- *   EBUSY   bindings of this file use it
+ *   EBUSY   bindings or pins of this file use it
  */
 struct vtdpasid_pasid_free {
 	__u32 size;
@@ -462,6 +463,8 @@ struct vtdpasid_pasid_free {
  *                    id left, or the address space too many bindings
  *   EPROTONOSUPPORT  the device has no PASID capability
  *   ENXIO            without PASID, but a kernel driver drives the function
+ *   EXDEV            without PASID, and a port on the way up lacks access control
+ *                    services (VTDPASID_DEVICE_NO_ACS)
  *   ENODEV           the device was stopped
  *   ESRCH            the address space is ending
  *   ETIMEDOUT        the unit did not complete an invalidation
