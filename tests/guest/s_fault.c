@@ -325,7 +325,7 @@ static void many(void)
 	must_count(bed.fd, bed.id[0], binding, &c[1]);
 	lines = kmsg_count(log, NULL, false);
 	tap_ok(lines && lines <= 15 + 3 * secs, "%u lines in the kernel log in %d s", lines, (int)secs);
-	tap_ok(c[1].d.out_faults - c[0].d.out_faults > 100,
+	tap_ok(c[1].d.out_faults > c[0].d.out_faults + 10,
 	       "%d of them were recorded", (int)(c[1].d.out_faults - c[0].d.out_faults));
 	close(log);
 	quiet();
