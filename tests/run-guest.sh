@@ -51,7 +51,11 @@ suites() {
 	# What the module is for: DMA by virtual address, isolated.
 	suite memory programs="t_dma t_mm" seconds=600 device=edu,dma_mask=0xffffffffffffffff \
 		device=sva-testdev-plain
-	suite processes programs="t_isolation t_life t_many" seconds=300
+	# A boot each: QEMU makes an address space for every PASID that a device has
+	# ever emitted, and takes longer with each of them.
+	suite isolation programs=t_isolation seconds=300
+	suite life-of-processes programs=t_life seconds=300
+	suite many programs=t_many seconds=300
 	suite shared-tables programs=t_isolation params=pasid_table=system
 	suite root-port programs="t_dma t_isolation" \
 		device=pcie-root-port,id=rp1,chassis=1 device=pcie-root-port,id=rp2,chassis=2 \
