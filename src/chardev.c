@@ -80,8 +80,6 @@ static int ioctl_handback(struct vtdp_client *client, void *data)
 	struct vtdp_unit *unit;
 	int err = -ENOENT;
 
-	if (arg->reserved)
-		return -EINVAL;
 	if (mutex_lock_interruptible(&vtdp_lock))
 		return -EINTR;
 	unit = vtdp_unit_by_index(arg->unit);
@@ -95,8 +93,6 @@ static int ioctl_attach(struct vtdp_client *client, void *data)
 {
 	struct vtdpasid_attach *arg = data;
 
-	if (arg->reserved)
-		return -EINVAL;
 	if (arg->flags & VTDPASID_ATTACH_PRI && !(arg->flags & VTDPASID_ATTACH_ATS))
 		return -EINVAL;
 	if (arg->flags & VTDPASID_ATTACH_ATS && !capable(CAP_SYS_RAWIO))
@@ -108,8 +104,6 @@ static int ioctl_detach(struct vtdp_client *client, void *data)
 {
 	struct vtdpasid_detach *arg = data;
 
-	if (arg->reserved)
-		return -EINVAL;
 	return vtdp_device_detach_id(client, arg->device);
 }
 
@@ -147,8 +141,6 @@ static int ioctl_pasid_alloc(struct vtdp_client *client, void *data)
 {
 	struct vtdpasid_pasid_alloc *arg = data;
 
-	if (arg->reserved)
-		return -EINVAL;
 	return vtdp_client_pasid_alloc(client, arg);
 }
 
@@ -156,8 +148,6 @@ static int ioctl_pasid_free(struct vtdp_client *client, void *data)
 {
 	struct vtdpasid_pasid_free *arg = data;
 
-	if (arg->reserved)
-		return -EINVAL;
 	return vtdp_client_pasid_free(client, arg->pasid);
 }
 
@@ -170,8 +160,6 @@ static int ioctl_unbind(struct vtdp_client *client, void *data)
 {
 	struct vtdpasid_unbind *arg = data;
 
-	if (arg->reserved)
-		return -EINVAL;
 	return vtdp_client_unbind(client, arg->binding);
 }
 
@@ -191,8 +179,6 @@ static int ioctl_pin(struct vtdp_client *client, void *data)
 {
 	struct vtdpasid_pin *arg = data;
 
-	if (arg->reserved)
-		return -EINVAL;
 	return vtdp_pin(client, arg);
 }
 
@@ -200,8 +186,6 @@ static int ioctl_unpin(struct vtdp_client *client, void *data)
 {
 	struct vtdpasid_unpin *arg = data;
 
-	if (arg->reserved)
-		return -EINVAL;
 	return vtdp_unpin(client, arg->pin);
 }
 
@@ -264,6 +248,7 @@ struct ioctl_head {
  * @cmd: its number
  * @size: of the argument, as the module knows it
  * @min_size: of the argument's first version
+ * @reserved: where a u32 is that must be 0, or 0
  * @out: where what is given out begins; the caller's bytes there are ignored
  * @flags: known ones
  * @admin: needs CAP_SYS_ADMIN
@@ -274,6 +259,7 @@ struct ioctl_op {
 	unsigned int cmd;
 	unsigned int size;
 	unsigned int min_size;
+	unsigned int reserved;
 	unsigned int out;
 	u32 flags;
 	bool admin;
@@ -286,45 +272,49 @@ struct ioctl_op {
 		.cmd = VTDPASID_##_NAME,				\
 		.size = sizeof(struct vtdpasid_##_name),		\
 		.min_size = offsetofend(struct vtdpasid_##_name, _last),\
-		.out = offsetof(struct vtdpasid_##_name, _out),		\
+		.out = _out,						\
 		.execute = ioctl_##_name,				\
 		__VA_ARGS__						\
 	}
 
-/* Those that give nothing out end where they begin. */
+/* What is given out begins with @_out. */
+#define IOCTL_OP_OUT(_name, _NAME, _last, _out, ...)			\
+	IOCTL_OP(_name, _NAME, _last,					\
+		 offsetof(struct vtdpasid_##_name, _out), ##__VA_ARGS__)
+
+/* Nothing is given out. */
 #define IOCTL_OP_IN(_name, _NAME, _last, ...)				\
-	[VTDPASID_CMD_##_NAME - VTDPASID_CMD_GET_INFO] = {		\
-		.cmd = VTDPASID_##_NAME,				\
-		.size = sizeof(struct vtdpasid_##_name),		\
-		.min_size = offsetofend(struct vtdpasid_##_name, _last),\
-		.out = sizeof(struct vtdpasid_##_name),			\
-		.execute = ioctl_##_name,				\
-		__VA_ARGS__						\
-	}
+	IOCTL_OP(_name, _NAME, _last,					\
+		 sizeof(struct vtdpasid_##_name), ##__VA_ARGS__)
+
+#define RESERVED(_name)	.reserved = offsetof(struct vtdpasid_##_name, reserved)
 
 static const struct ioctl_op ioctl_ops[] = {
-	IOCTL_OP(get_info, GET_INFO, out_pasid_first, out_units),
-	IOCTL_OP(unit_info, UNIT_INFO, out_overflows, out_state,
-		 .admin = true),
-	IOCTL_OP(takeover, TAKEOVER, out_check, out_check,
-		 .admin = true, .reply_on_error = true),
-	IOCTL_OP_IN(handback, HANDBACK, reserved, .admin = true),
-	IOCTL_OP(attach, ATTACH, out_state, out_device, .admin = true,
-		 .flags = VTDPASID_ATTACH_ATS | VTDPASID_ATTACH_PRI),
-	IOCTL_OP_IN(detach, DETACH, reserved, .admin = true),
-	IOCTL_OP(device_info, DEVICE_INFO, out_requests_failed, out_state),
-	IOCTL_OP(pasid_alloc, PASID_ALLOC, reserved, out_pasid,
-		 .flags = VTDPASID_PASID_RESERVE),
-	IOCTL_OP_IN(pasid_free, PASID_FREE, reserved),
-	IOCTL_OP(bind, BIND, out_pasid, out_binding,
-		 .flags = VTDPASID_BIND_NO_PASID),
-	IOCTL_OP_IN(unbind, UNBIND, reserved),
+	IOCTL_OP_OUT(get_info, GET_INFO, out_pasid_first, out_units),
+	IOCTL_OP_OUT(unit_info, UNIT_INFO, out_overflows, out_state,
+		     .admin = true),
+	IOCTL_OP_OUT(takeover, TAKEOVER, out_check, out_check,
+		     .admin = true, .reply_on_error = true),
+	IOCTL_OP_IN(handback, HANDBACK, reserved, RESERVED(handback),
+		    .admin = true),
+	IOCTL_OP_OUT(attach, ATTACH, out_state, out_device, RESERVED(attach),
+		     .admin = true,
+		     .flags = VTDPASID_ATTACH_ATS | VTDPASID_ATTACH_PRI),
+	IOCTL_OP_IN(detach, DETACH, reserved, RESERVED(detach), .admin = true),
+	IOCTL_OP_OUT(device_info, DEVICE_INFO, out_requests_failed, out_state),
+	IOCTL_OP_OUT(pasid_alloc, PASID_ALLOC, out_pasid, out_pasid,
+		     RESERVED(pasid_alloc), .flags = VTDPASID_PASID_RESERVE),
+	IOCTL_OP_IN(pasid_free, PASID_FREE, reserved, RESERVED(pasid_free)),
+	IOCTL_OP_OUT(bind, BIND, out_pasid, out_binding,
+		     .flags = VTDPASID_BIND_NO_PASID),
+	IOCTL_OP_IN(unbind, UNBIND, reserved, RESERVED(unbind)),
 	IOCTL_OP_IN(sync, SYNC, length),
-	IOCTL_OP(walk, WALK, out_fs, out_valid, .admin = true,
-		 .flags = VTDPASID_WALK_NEXT),
-	IOCTL_OP(pin, PIN, reserved, out_pin, .flags = VTDPASID_PIN_WRITE),
-	IOCTL_OP_IN(unpin, UNPIN, reserved),
-	IOCTL_OP(binding_info, BINDING_INFO, out_pinned, out_device),
+	IOCTL_OP_OUT(walk, WALK, out_fs, out_valid, .admin = true,
+		     .flags = VTDPASID_WALK_NEXT),
+	IOCTL_OP_OUT(pin, PIN, out_pin, out_pin, RESERVED(pin),
+		     .flags = VTDPASID_PIN_WRITE),
+	IOCTL_OP_IN(unpin, UNPIN, reserved, RESERVED(unpin)),
+	IOCTL_OP_OUT(binding_info, BINDING_INFO, out_pinned, out_device),
 };
 
 /* Bring the argument in. What is given out starts from zero. */
@@ -347,6 +337,9 @@ static int ioctl_copy_in(const struct ioctl_op *op, union ioctl_arg *arg,
 		return err;
 	if (head->flags & ~op->flags)
 		return -EOPNOTSUPP;
+	if (op->reserved && *(u32 *)((u8 *)arg + op->reserved))
+		return -EINVAL;
+	memset((u8 *)arg + op->out, 0, op->size - op->out);
 	return 0;
 }
 

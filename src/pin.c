@@ -7,10 +7,12 @@
  * it cannot, stands in the header at VTDPASID_PIN.
  */
 #include <linux/backing-dev.h>
+#include <linux/capability.h>
+#include <linux/cred.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
-#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/user.h>
 #include <linux/slab.h>
 
 #include "vtdpasid.h"
@@ -64,6 +66,34 @@ static int pin_pages(struct vtdp_pin *pin, u64 addr)
 }
 
 /*
+ * As iommufd counts: against the user's limit, and in the mm for everybody to
+ * see (VmPin). Both are atomic, so that nobody waits for the mmap_lock of a
+ * process that may be hostile.
+ */
+static int pin_charge(struct vtdp_pin *pin)
+{
+	struct user_struct *user = current_user();
+	unsigned long limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
+	long locked = atomic_long_read(&user->locked_vm);
+
+	do {
+		if (locked + pin->size > limit && !capable(CAP_IPC_LOCK))
+			return -ENOMEM;
+	} while (!atomic_long_try_cmpxchg(&user->locked_vm, &locked,
+					  locked + pin->size));
+	pin->cred = get_current_cred();
+	atomic64_add(pin->size, &pin->hold->space->mm->pinned_vm);
+	return 0;
+}
+
+static void pin_uncharge(const struct vtdp_pin *pin)
+{
+	atomic64_sub(pin->size, &pin->hold->space->mm->pinned_vm);
+	atomic_long_sub(pin->size, &pin->cred->user->locked_vm);
+	put_cred(pin->cred);
+}
+
+/*
  * Take a pin's pages in hand. Whoever comes first lets them go: UNPIN, close,
  * or the end of the mm. Under space->lock.
  */
@@ -82,9 +112,10 @@ static void pin_let_go(const struct vtdp_pin *taken)
 		return;
 	unpin_user_pages_dirty_lock(taken->pages, taken->count, taken->write);
 	kvfree(taken->pages);
+	pin_uncharge(taken);
 }
 
-/* Context: may sleep; no lock held: accounting waits for mmap_lock. */
+/* Context: may sleep; no spinlock held. */
 static void pin_free(struct vtdp_pin *pin)
 {
 	struct vtdp_space *space = pin->hold->space;
@@ -94,11 +125,6 @@ static void pin_free(struct vtdp_pin *pin)
 	pin_take(pin, &taken);
 	spin_unlock(&space->lock);
 	pin_let_go(&taken);
-	/* When the mm has ended nobody counts any more. */
-	if (taken.pages && mmget_not_zero(space->mm)) {
-		account_locked_vm(space->mm, pin->size, false);
-		mmput(space->mm);
-	}
 	kfree(pin);
 }
 
@@ -153,14 +179,14 @@ static int pin_range(struct vtdp_pin *pin, u64 addr)
 
 	err = pin_check_range(current->mm, addr, end, pin->write);
 	if (!err)
-		err = account_locked_vm(current->mm, pin->size, true);
+		err = pin_charge(pin);
 	if (err)
 		return err;
 
 	err = pin_pages(pin, addr);
 	if (err) {
 		unpin_user_pages(pin->pages, pin->count);
-		account_locked_vm(current->mm, pin->size, false);
+		pin_uncharge(pin);
 		return err;
 	}
 	spin_lock(&space->lock);

@@ -43,6 +43,7 @@
 #ifndef VTDP_VTDPASID_H
 #define VTDP_VTDPASID_H
 
+#include <linux/cred.h>
 #include <linux/idr.h>
 #include <linux/interrupt.h>
 #include <linux/kref.h>
@@ -396,7 +397,6 @@ struct vtdp_events {
 
 /**
  * struct vtdp_client - one open file of /dev/vtdpasid
- * @node: in vtdp_clients, under vtdp_lock
  * @devices: struct vtdp_device by id
  * @bindings: struct vtdp_binding by id
  * @holds: struct vtdp_hold
@@ -405,7 +405,6 @@ struct vtdp_events {
  * @events: what read() delivers
  */
 struct vtdp_client {
-	struct list_head node;
 	struct xarray devices;
 	struct xarray bindings;
 	struct list_head holds;
@@ -583,11 +582,13 @@ struct vtdp_binding {
  * @pages: the pages, or NULL when they were let go; under space->lock
  * @count: pages held
  * @size: pages wanted, and counted against RLIMIT_MEMLOCK
+ * @cred: against whose user's limit; a reference is held while @pages are
  * @write: pinned for writing
  */
 struct vtdp_pin {
 	struct list_head node;
 	struct vtdp_hold *hold;
+	const struct cred *cred;
 	struct page **pages;
 	unsigned long count;
 	unsigned long size;

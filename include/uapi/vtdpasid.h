@@ -376,8 +376,8 @@ struct vtdpasid_device_info {
  * @flags: VTDPASID_PASID_*
  * @min: lowest number wanted; 0: no lower limit
  * @max: highest number wanted; 0: no upper limit
- * @out_pasid: the PASID
  * @reserved: must be 0
+ * @out_pasid: the PASID
  *
  * Without flags: the PASID of the caller's address space, allocated if it has
  * none yet. An address space has one PASID, the same on every device and in
@@ -398,8 +398,8 @@ struct vtdpasid_pasid_alloc {
 	__u32 flags;
 	__u32 min;
 	__u32 max;
-	__u32 out_pasid;
 	__u32 reserved;
+	__u32 out_pasid;
 };
 
 #define VTDPASID_PASID_ALLOC _IO(VTDPASID_IOCTL_TYPE, VTDPASID_CMD_PASID_ALLOC)
@@ -541,8 +541,8 @@ struct vtdpasid_sync {
  * @flags: VTDPASID_PIN_*
  * @addr: first byte, aligned to a page
  * @length: bytes, a multiple of a page, not 0
- * @out_pin: id of the pin in this file
  * @reserved: must be 0
+ * @out_pin: id of the pin in this file
  *
  * Faults the range in and keeps its pages where they are, for devices without
  * page requests, until UNPIN, close, or the end of the address space. What a
@@ -550,8 +550,9 @@ struct vtdpasid_sync {
  * never reaches a wrong one. What it cannot promise: that a device never
  * faults. The kernel may take a mapping away for a moment before it sees the
  * pin (migration, KSM), and the process may unmap the range itself. Such faults
- * are reported as events; a retry succeeds. Each pin counts on its own against
- * RLIMIT_MEMLOCK, as often as a page is pinned.
+ * are reported as events; a retry succeeds. Each pin counts on its own, as often
+ * as a page is pinned: against RLIMIT_MEMLOCK with all else that the user has
+ * locked (iommufd, io_uring), and in VmPin of the process.
  *
  * Acts on the caller's address space, which must be bound through this file.
  *
@@ -563,7 +564,8 @@ struct vtdpasid_sync {
  *               VTDPASID_PIN_WRITE
  *   EOPNOTSUPP  memory that cannot be pinned for long: a shared mapping of a
  *               file with VTDPASID_PIN_WRITE, or device memory
- *   ENOMEM      beyond RLIMIT_MEMLOCK, without CAP_IPC_LOCK; or no memory
+ *   ENOMEM      all that the user has pinned would be beyond RLIMIT_MEMLOCK,
+ *               without CAP_IPC_LOCK; or no memory
  *   ETIMEDOUT   as UNBIND
  */
 struct vtdpasid_pin {
@@ -571,8 +573,8 @@ struct vtdpasid_pin {
 	__u32 flags;
 	__aligned_u64 addr;
 	__aligned_u64 length;
-	__u32 out_pin;
 	__u32 reserved;
+	__u32 out_pin;
 };
 
 #define VTDPASID_PIN _IO(VTDPASID_IOCTL_TYPE, VTDPASID_CMD_PIN)

@@ -242,7 +242,7 @@ static long locked_memory(void)
 	char *p;
 
 	read_file("/proc/self/status", buf, sizeof(buf));
-	p = strstr(buf, "VmLck:");
+	p = strstr(buf, "VmPin:");
 	return p ? strtol(p + 6, NULL, 10) : -1;
 }
 

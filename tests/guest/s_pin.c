@@ -52,7 +52,7 @@ static long pinned_pages(void)
 
 static long locked_kib(void)
 {
-	return field_of("/proc/self/status", "VmLck");
+	return field_of("/proc/self/status", "VmPin");
 }
 
 static uint64_t out_pinned(void)
@@ -280,8 +280,22 @@ static void strangers(void)
 struct limits {
 	int rc[10];
 	long locked[10];
-	uint64_t fork_ok;
+	int other;
 };
+
+/* Another process of the same user: the room of both is one. */
+static int poorer(int sock, void *arg)
+{
+	uint32_t b, pin;
+	int rc;
+
+	(void)arg;
+	rc = vt_bind(bed.fd, bed.id[0], 0, 0, &b, NULL);
+	if (!rc)
+		rc = vt_pin(bed.fd, WRITE, must_map(PAGE), PAGE, &pin);
+	msg_send(sock, &rc, sizeof(rc));
+	return 0;
+}
 
 static int poor(int sock, void *arg)
 {
@@ -289,6 +303,7 @@ static int poor(int sock, void *arg)
 	struct limits l = { 0 };
 	char *p = must_map(64 * PAGE);
 	uint32_t b, pin[10];
+	struct child child;
 	int i = 0;
 
 	(void)arg;
@@ -304,6 +319,10 @@ static int poor(int sock, void *arg)
 	STEP(vt_pin(bed.fd, WRITE, p, 8 * PAGE, &pin[4]));
 	STEP(vt_pin(bed.fd, WRITE, p, 8 * PAGE, &pin[5]));
 	STEP(vt_pin(bed.fd, 0, p, PAGE, &pin[6]));
+	if (child_start(&child, poorer, NULL) ||
+	    msg_recv(child.sock, &l.other, sizeof(l.other), LONG_MS) != sizeof(l.other))
+		return 2;
+	child_wait(&child, LONG_MS);
 	msg_send(sock, &l, sizeof(l));
 	return 0;
 }
@@ -336,8 +355,13 @@ static void limits(void)
 		tap_ok(l.rc[i] == want[i].rc && l.locked[i] == want[i].locked,
 		       "a user with an inherited file %s: %s, %ld KiB locked (%s, %ld)", want[i].what,
 		       strerror(-want[i].rc), want[i].locked, strerror(-l.rc[i]), l.locked[i]);
+	tap_is(l.other, -ENOMEM, "another process of that user pins 4 KiB: ENOMEM, too");
 	sleep_ms(50);
 	tap_is(pinned_pages() - pages, 0, "after its exit nothing is pinned");
+	if (child_start(&child, poor, NULL) || msg_recv(child.sock, &l, sizeof(l), LONG_MS) != sizeof(l))
+		fatal("second child without privileges");
+	child_wait(&child, LONG_MS);
+	tap_is(l.rc[2], 0, "and that user may pin 64 KiB again");
 
 	getrlimit(RLIMIT_MEMLOCK, &rl);
 	none.rlim_max = rl.rlim_max;

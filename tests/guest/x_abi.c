@@ -855,6 +855,7 @@ static void test_order(void)
 static void test_values(void)
 {
 	uint32_t p = 0, q = 0, limit;
+	struct vtdpasid_unit_info unit;
 	struct vtdpasid_get_info info;
 	struct vtdpasid_walk w;
 	int rc;
@@ -863,6 +864,14 @@ static void test_values(void)
 	vt_get_info(fd, &info);
 	limit = info.out_pasid_max;
 	tap_ok(limit == 0xfffff, "20 bits of PASID: highest is %#x", limit);
+
+	memset(&unit, 0xff, sizeof(unit));
+	unit.size = sizeof(unit);
+	unit.flags = 0;
+	unit.unit = 0;
+	rc = vt_ioctl(fd, VTDPASID_UNIT_INFO, &unit);
+	tap_ok(!rc && !unit.out_reserved && !unit.out_reserved2,
+	       "what is given out begins as zero, whatever the caller left there");
 
 	REFUSED(vt_sync(fd, page, 0), -EINVAL, "sync of no bytes");
 	REFUSED(vt_sync(fd, (void *)-4096L, 8192), -EOVERFLOW, "sync of a range that wraps");
