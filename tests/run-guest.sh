@@ -74,6 +74,10 @@ suites() {
 		pair="sva-testdev,bus=rp1 sva-testdev,bus=rp2" device=sva-testdev-plain
 	suite sva-no-device-tlb programs=s_attach device=sva-testdev-plain \
 		iommu=intremap=off,scalable-mode=on,fsts=on,pasid-bits=20
+	suite sva-no-page-requests programs=s_attach device=sva-testdev-plain \
+		iommu="${svm%,svm=on}"
+	suite sva-shared-tables programs=s_attach device=sva-testdev-plain \
+		params=pasid_table=system
 
 	# What a machine has to have before it is taken over.
 	suite refuse-kernel programs=x_refuse:kernel append=intel_iommu=on
