@@ -295,6 +295,7 @@ static int device_detach_locked(struct vtdp_device *device)
 		pci_clear_master(device->pdev);
 	err = device_end_bindings(device);
 	vtdp_ats_stop(device);
+	err = vtdp_prq_drain_device(device) ?: err;
 	err2 = vtdp_ctx_detach(device);
 	device_unlink(device);
 	device_pci_stop(device);

@@ -460,13 +460,29 @@ static void prq_cancel(struct vtdp_prq *prq)
 	mutex_unlock(&prq->answer_lock);
 }
 
+/*
+ * 7.10: a wait with the drain flag lets hardware bring all requests that are on
+ * their way into the queue; then the reader sees them.
+ */
+static int prq_drain_unit(struct vtdp_unit *unit)
+{
+	struct vtdp_batch batch;
+	int err;
+
+	err = vtdp_qi_start(unit, &batch, 1);
+	if (!err) {
+		vtdp_qi_drain(&batch);
+		err = vtdp_qi_finish(&batch);
+	}
+	prq_read(unit);
+	return err;
+}
+
 /**
  * vtdp_prq_drain() - no request or answer of a binding is under way any more
  * @binding: its entry is gone and invalidated, and it is on no list any more
  *
- * 7.10: a wait with the drain flag lets hardware bring all requests that are on
- * their way into the queue; the reader then refuses them, and what was passed
- * on is answered here.
+ * The reader refuses what it finds, and what was passed on is answered here.
  *
  * Context: may sleep, bounded; under vtdp_lock, which neither reader nor server
  * takes.
@@ -474,20 +490,30 @@ static void prq_cancel(struct vtdp_prq *prq)
  */
 int vtdp_prq_drain(struct vtdp_binding *binding)
 {
-	struct vtdp_unit *unit = binding->device->unit;
-	struct vtdp_batch batch;
 	int err;
 
 	if (!binding->prq)
 		return 0;
-	err = vtdp_qi_start(unit, &batch, 1);
-	if (!err) {
-		vtdp_qi_drain(&batch);
-		err = vtdp_qi_finish(&batch);
-	}
-	prq_read(unit);
+	err = prq_drain_unit(binding->device->unit);
 	prq_cancel(binding->prq);
 	return err;
+}
+
+/**
+ * vtdp_prq_drain_device() - no request of a function is under way any more
+ * @device: without bindings; its page requests are off, its context entry is
+ *	still there
+ *
+ * It may have asked for what nobody was bound for. Unread until the next attach
+ * that would count as a request of the new one; and until it is answered the
+ * function does not report that its page requests have stopped (PCIe 10.5.2).
+ *
+ * Context: as vtdp_prq_drain().
+ * Return: 0; -ETIMEDOUT or -EIO as vtdp_qi_wait().
+ */
+int vtdp_prq_drain_device(struct vtdp_device *device)
+{
+	return device->pri_on ? prq_drain_unit(device->unit) : 0;
 }
 
 /**

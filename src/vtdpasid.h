@@ -716,6 +716,7 @@ void vtdp_prq_free(struct vtdp_unit *unit);
 int vtdp_prq_bind(struct vtdp_binding *binding);
 void vtdp_prq_unbind(struct vtdp_binding *binding);
 int vtdp_prq_drain(struct vtdp_binding *binding);
+int vtdp_prq_drain_device(struct vtdp_device *device);
 
 /* ats.c: ATS and page requests of a function */
 int vtdp_ats_check(struct vtdp_unit *unit, struct pci_dev *pdev, u32 flags);

@@ -95,7 +95,7 @@ qemu_command() {
 }
 
 run_part() {
-	local status=0 guest_taps
+	local status=0 guest_taps test
 
 	progress "$1"
 	case $1 in
@@ -112,7 +112,10 @@ run_part() {
 			tail -n 20 "$logs/host.out" "$logs/host.err"
 			echo "$status" >"$build/host/fuzz_model.tap.status"
 		fi
-		taps+=("$build"/host/test_{bind,dmar,fault,pasid,qi}.tap "$build/host/fuzz_model.tap")
+		for test in "$top"/tests/host/test_*.c; do
+			taps+=("$build/host/$(basename "$test" .c).tap")
+		done
+		taps+=("$build/host/fuzz_model.tap")
 		progress "host: exit status $status"
 		;;
 	device)

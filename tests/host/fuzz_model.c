@@ -42,14 +42,14 @@ static const struct { const char *name; unsigned int weight; } kinds[OP_KINDS] =
 	[OP_FORK] = { "fork", 2 }, [OP_MIGRATE] = { "migrate", 4 },
 	[OP_SPLIT] = { "split", 2 }, [OP_WP] = { "wp-huge", 2 },
 	[OP_DMA] = { "dma", 30 }, [OP_ATS] = { "ats", 10 },
-	[OP_WORK] = { "work", 6 }, [OP_DRIVER] = { "driver", 3 },
-	[OP_PLUG] = { "plug", 1 }, [OP_REQUEST] = { "page-request", 4 },
+	[OP_WORK] = { "work", 12 }, [OP_DRIVER] = { "driver", 3 },
+	[OP_PLUG] = { "plug", 1 }, [OP_REQUEST] = { "page-request", 10 },
 	[OP_FLUSH] = { "callback", 3 }, [OP_SETTLE] = { "settle", 3 },
 };
 
 struct op { u8 kind; u8 a, b, c; u32 x; u64 seed; };
 
-static bool one_layout, verbose, cm_strict, pde, no_dit_check;
+static bool one_layout, verbose, cm_strict, pde, no_dit_check, no_shrink;
 
 /* ---- one operation ----------------------------------------------------------- */
 
@@ -125,6 +125,36 @@ static void op_driver(const struct op *op, struct wfn *fn)
 	}
 }
 
+/* A group of page requests of one function, some of it for where nothing is. */
+static void op_request(const struct op *op)
+{
+	unsigned int i, count = 1 + (op->a & 3);
+	struct wfn *fn = NULL;
+	struct wbinding *b = NULL;
+	struct dma d = {};
+	u32 pasid;
+
+	for (i = 0; i < w.fns && !fn; i++)
+		if (pci_pri_is_on(w.fn[(op->b + i) % w.fns].pdev))
+			fn = &w.fn[(op->b + i) % w.fns];
+	if (!fn)
+		return;
+	for (i = 0; i < W_BINDINGS && !b; i++)
+		if (w.wb[(op->x + i) % W_BINDINGS].fn == fn && w.wb[(op->x + i) % W_BINDINGS].state == WB_LIVE)
+			b = &w.wb[(op->x + i) % W_BINDINGS];
+	w_pick(&d);
+	pasid = b && op->c & 7 ? b->pasid ?: 1 : d.pasid;
+	for (i = 0; i < count; i++) {
+		struct upage *p = b && b->state == WB_LIVE ? some_page(b->mm, op->x + i, NULL) : NULL;
+
+		w_pick(&d);
+		if (p && op->c & 24)
+			d.addr = p->va;
+		w_request(fn, pasid, d.addr, d.write, i + 1 == count, op->x % 24);
+		sched_point();
+	}
+}
+
 static void op_run(const struct op *op)
 {
 	struct wfn *fn = &w.fn[op->b % w.fns];
@@ -140,7 +170,7 @@ static void op_run(const struct op *op)
 	case OP_HANDBACK: r = w_handback(op->b % w.conf.units); break;
 	case OP_OPEN: r = w_open(c); break;
 	case OP_CLOSE: r = w_close(c); break;
-	case OP_ATTACH: r = w_attach(c, fn, op->c & 1 && op->x & 1 ? (op->x & 2 ? 3 : 1) : 0); break;
+	case OP_ATTACH: r = w_attach(c, fn, op->c & 1 ? (op->x & 3 ? 3 : 1) : 0); break;
 	case OP_DETACH: r = w_detach(fn->client, fn); break;
 	case OP_PASID: r = w_pasid_alloc(c, u, &out); break;
 	case OP_RESERVE:
@@ -207,7 +237,10 @@ static void op_run(const struct op *op)
 		for (unsigned int i = 0; i < 4; i++)
 			w_random_dma();
 		break;
-	case OP_WORK: shim_run_work(); break;
+	case OP_WORK:
+		for (unsigned int i = 0; i <= (op->a & 7); i++)
+			shim_run_work();
+		break;
 	case OP_DRIVER: op_driver(op, fn); break;
 	case OP_PLUG:
 		if (fn->pdev->dev.registered)
@@ -215,13 +248,9 @@ static void op_run(const struct op *op)
 		else
 			w_plug(fn);
 		break;
-	case OP_REQUEST: {
-		struct dma d = {};
-
-		w_pick(&d);
-		model_page_request(d.unit, d.rid, d.pasid, d.addr, d.write, true, op->x & 511);
+	case OP_REQUEST:
+		op_request(op);
 		break;
-	}
 	case OP_FLUSH:
 		if (u->live)
 			umm_callback(u, op->x & 1 ? 0 : va, op->x & 1 ? -1ull : va + 4096);
@@ -358,7 +387,7 @@ static void on_alarm(int sig)
 	_exit(4);
 }
 
-static struct shared { char rule[64]; struct model_stats stats; u64 ok, fault, ops; } *shared;
+static struct shared { char rule[64]; struct model_stats stats; u64 ok, fault, ops, answered[3]; } *shared;
 
 /* Return: 0, or that a rule was broken (named in shared->rule), or a crash. */
 static int round_fork(u64 seed, const struct op *ops, unsigned int n, bool quiet)
@@ -378,6 +407,8 @@ static int round_fork(u64 seed, const struct op *ops, unsigned int n, bool quiet
 		round_run(seed, ops, n);
 		shared->ok += w.dma_ok;
 		shared->fault += w.dma_fault;
+		for (unsigned int i = 0; i < ARRAY_SIZE(w.answered); i++)
+			shared->answered[i] += w.answered[i];
 		for (unsigned int i = 0; i < sizeof(model_stats) / 8; i++)
 			((u64 *)&shared->stats)[i] += ((u64 *)&model_stats)[i];
 		fflush(NULL);
@@ -449,6 +480,10 @@ static int round_try(u64 base, unsigned int r)
 	if (!round_fork(seed, ops, ROUND_OPS, false))
 		return 0;
 	snprintf(rule, sizeof(rule), "%s", shared->rule);
+	if (no_shrink) {
+		printf("# round %u of seed %llu breaks [%s]\n", r, base, rule);
+		return 1;
+	}
 	printf("# round %u of seed %llu breaks [%s]; shrinking\n", r, base, rule);
 	n = shrink(seed, ops, ROUND_OPS, rule);
 	describe(seed, ops, n);
@@ -487,12 +522,14 @@ int main(int argc, char **argv)
 			one_layout = true;
 		else if (!strcmp(argv[i], "--dit"))
 			no_dit_check = true;
+		else if (!strcmp(argv[i], "--no-shrink"))
+			no_shrink = true;
 		else if (!strcmp(argv[i], "--tap"))
 			tap = true;
 		else if (!strcmp(argv[i], "-v"))
 			host_verbose = true;
 		else {
-			fprintf(stderr, "usage: fuzz_model [--seed S] [--ops N | --seconds T] [--round R] [--keep-going] [--pde] [--cm-strict] [--dit] [--device-tables] [--tap] [-v]\n");
+			fprintf(stderr, "usage: fuzz_model [--seed S] [--ops N | --seconds T] [--round R] [--keep-going] [--no-shrink] [--pde] [--cm-strict] [--dit] [--device-tables] [--tap] [-v]\n");
 			return 2;
 		}
 	}
@@ -521,6 +558,8 @@ int main(int argc, char **argv)
 	       done, r + 1, (long)(t.tv_sec - t0.tv_sec), shared->ok, shared->fault, shared->stats.prefetches,
 	       shared->stats.descs[1] + shared->stats.descs[2] + shared->stats.descs[3] + shared->stats.descs[6] +
 	       shared->stats.descs[7] + shared->stats.descs[8], shared->stats.waits, shared->stats.doorbells);
+	printf("# page request groups: %llu served, %llu refused, %llu lost\n", shared->answered[0],
+	       shared->answered[1], shared->answered[2]);
 	if (tap)
 		printf("%sok 1 - %llu random operations with seed %llu\n1..1\n# 1 tests, %u failed\n", failures ? "not " : "", done, seed, failures ? 1 : 0);
 	return failures ? 1 : 0;

@@ -145,13 +145,16 @@ bool model_translating(unsigned int unit);
 bool model_serving(unsigned int unit);
 unsigned int model_faults(unsigned int unit);
 bool model_page_request(unsigned int unit, u16 rid, u32 pasid, u64 addr, bool write, bool last, u16 group);
+bool model_page_request_raw(unsigned int unit, u64 qw0, u64 qw1);
+bool model_requests_left(unsigned int unit, u16 rid);
 struct model_stats { u64 descs[16], dmas, oks, faults, prefetches, doorbells, waits; };
 extern struct model_stats model_stats;
 /* Raw registers, for tests of the register sequences. */
 u64 model_reg(unsigned int unit, unsigned int reg);
 /* For tests of encoders: see each descriptor as hardware fetches it. */
 extern void (*model_desc_hook)(unsigned int unit, const u64 *qw);
-/* Who gets a response to a page request. */
+/* Who gets a response to a page request, or, with @code MODEL_LOST, hardware's own. */
+#define MODEL_LOST	0x100
 extern void (*model_response_hook)(unsigned int unit, u16 rid, bool pp, u32 pasid, u16 group, unsigned int code);
 /* The PCI side of a requester id. */
 struct pci_dev *pci_by_rid(u16 rid);
@@ -162,6 +165,7 @@ struct pci_dev *pci_add(struct pci_bus *bus, unsigned int devfn);
 void pci_remove_all(void);
 bool pci_has_bme(const struct pci_dev *d);
 bool pci_ats_is_on(const struct pci_dev *d);
+bool pci_pri_is_on(const struct pci_dev *d);
 void pci_bind_driver(struct pci_dev *d, struct pci_driver *drv);	/* NULL: unbind */
 void pci_unplug(struct pci_dev *d, bool surprise);
 void pci_plug(struct pci_dev *d);

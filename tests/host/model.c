@@ -1223,6 +1223,7 @@ static void request_land(struct unit *u, unsigned int i)
 {
 	u64 size = PAGE_SIZE << (u->pqa & 7);
 	u64 next = (u->pqt + 32) % size;
+	u64 qw0 = u->req[i].qw[0], qw1 = u->req[i].qw[1];
 
 	if (u->pqa & ADDR_MASK && !(u->prs & PRS_PRO)) {
 		if (next == u->pqh) {
@@ -1238,7 +1239,25 @@ static void request_land(struct unit *u, unsigned int i)
 			u->prs |= PRS_PPR;
 		}
 	}
-	u->req[i] = u->req[--u->nreq];
+	/* 7.4.1: what overflows is answered by hardware itself. */
+	if (u->prs & PRS_PRO && qw1 & 4 && model_response_hook)
+		model_response_hook(u->index, qw0 >> 16, qw0 >> 8 & 1, qw0 >> 32 & 0xfffff, qw1 >> 3 & 511, MODEL_LOST);
+	memmove(&u->req[i], &u->req[i + 1], (--u->nreq - i) * sizeof(u->req[0]));
+}
+
+bool model_page_request_raw(unsigned int unit, u64 qw0, u64 qw1)
+{
+	struct unit *u = &units[unit];
+
+	if (!(u->gsts & GSTS_TES))
+		return false;
+	if (u->nreq == ARRAY_SIZE(u->req))
+		request_land(u, 0);
+	memset(&u->req[u->nreq], 0, sizeof(u->req[0]));
+	u->req[u->nreq].qw[0] = qw0;
+	u->req[u->nreq].qw[1] = qw1;
+	u->nreq++;
+	return true;
 }
 
 bool model_page_request(unsigned int unit, u16 rid, u32 pasid, u64 addr, bool write, bool last, u16 group)
@@ -1251,13 +1270,26 @@ bool model_page_request(unsigned int unit, u16 rid, u32 pasid, u64 addr, bool wr
 		return false;
 	c = ctx_lookup(u, rid);
 
-	if (!c || c->negative || !(c->q[0] & 16) || u->nreq == 16)
+	if (!c || c->negative || !(c->q[0] & 16))
 		return false;
-	u->req[u->nreq].qw[0] = 1 | (pp ? 1 << 8 | (u64)pasid << 32 : 0) | (u64)rid << 16;
-	u->req[u->nreq].qw[1] = (addr & ~0xfffull) | 1 | (write ? 2 : 0) | (last ? 4 : 0) | (u64)(group & 511) << 3;
-	u->req[u->nreq].qw[2] = u->req[u->nreq].qw[3] = 0;
-	u->nreq++;
-	return true;
+	return model_page_request_raw(unit, 1 | (pp ? 1 << 8 | (u64)pasid << 32 : 0) | (u64)rid << 16,
+				      (addr & ~0xfffull) | 1 | (write ? 2 : 0) | (last ? 4 : 0) | (u64)(group & 511) << 3);
+}
+
+/* Does a request of that requester id still wait to be read? */
+bool model_requests_left(unsigned int unit, u16 rid)
+{
+	struct unit *u = &units[unit];
+	u64 at;
+
+	for (unsigned int i = 0; i < u->nreq; i++)
+		if ((u16)(u->req[i].qw[0] >> 16) == rid)
+			return true;
+	if (u->pqa & ADDR_MASK)
+		for (at = u->pqh; at != u->pqt; at = (at + 32) % (PAGE_SIZE << (u->pqa & 7)))
+			if ((u16)(*(u64 *)(arena + ((u->pqa & ADDR_MASK) + at - ARENA_PHYS)) >> 16) == rid)
+				return true;
+	return false;
 }
 
 /* ---- the queue ---------------------------------------------------------------- */

@@ -114,6 +114,7 @@ struct pci_dev *shim_next_pci_dev(struct pci_dev *from)
 
 bool pci_has_bme(const struct pci_dev *d) { return cfg16(d, PCI_COMMAND) & PCI_COMMAND_MASTER; }
 bool pci_ats_is_on(const struct pci_dev *d) { return cfg16(d, POS_ATS + PCI_ATS_CTRL) & PCI_ATS_CTRL_ENABLE; }
+bool pci_pri_is_on(const struct pci_dev *d) { return cfg16(d, POS_PRI + PCI_PRI_CTRL) & PCI_PRI_CTRL_ENABLE; }
 
 int pci_read_config_word(struct pci_dev *d, int where, u16 *v)
 {
@@ -319,5 +320,6 @@ void pci_plug(struct pci_dev *d)
 	d->ats_enabled = d->pasid_enabled = false;
 	set16(d, PCI_COMMAND, 0);
 	set16(d, POS_ATS + PCI_ATS_CTRL, 0);
+	set16(d, POS_PRI + PCI_PRI_CTRL, 0);
 	notify(d, BUS_NOTIFY_ADD_DEVICE);
 }

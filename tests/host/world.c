@@ -89,6 +89,8 @@ static void sched_dma(void)
 		w_random_dma();
 }
 
+static void request_answered(unsigned int unit, u16 rid, bool pp, u32 pasid, u16 nr, unsigned int code);
+
 void world_start(const struct world_conf *conf)
 {
 	unsigned int k, i;
@@ -108,6 +110,7 @@ void world_start(const struct world_conf *conf)
 	make_dmar();
 	prefetch_pick = w_pick;
 	sched_hook = sched_dma;
+	model_response_hook = request_answered;
 	if (vtdp_prq_init && vtdp_prq_init())
 		abort();
 	if (vtdp_irq_init)
@@ -136,6 +139,15 @@ void world_stop(void)
 	struct vtdp_unit *unit;
 
 	co_finish();
+	/* Whoever waits for an answer gets one, without anything else happening. */
+	while (w_unanswered(NULL) && !w.broken && works++ < 300) {
+		model_activity();
+		shim_run_work();
+		co_finish();
+	}
+	if (w_unanswered(NULL) && !w.broken)
+		fail_rule("page request unanswered", "%u of them, at the end", w_unanswered(NULL));
+	works = 0;
 	for (i = 0; i < W_CLIENTS; i++)
 		if (w.client[i])
 			w_close(i);
@@ -266,6 +278,117 @@ int w_open(int c)
 	return client ? 0 : -ENOMEM;
 }
 
+/* Is anything bound, or being bound or unbound, that a request can be for? */
+static bool covering_any(const struct wfn *fn, u32 pasid)
+{
+	for (unsigned int i = 0; i < W_BINDINGS; i++) {
+		const struct wbinding *b = &w.wb[i];
+
+		if (b->state != WB_FREE && b->fn == fn && (b->pasid == pasid || (!b->pasid && pasid != NO_PASID)))
+			return true;
+	}
+	return false;
+}
+
+/* ---- page requests ------------------------------------------------------------ */
+
+static struct wgroup *group_find(struct wfn *fn, u32 pasid, u16 nr)
+{
+	for (unsigned int i = 0; i < W_GROUPS; i++)
+		if (fn->group[i].open && fn->group[i].pasid == pasid && fn->group[i].nr == nr)
+			return &fn->group[i];
+	return NULL;
+}
+
+static struct wfn *fn_by_rid(unsigned int unit, u16 rid)
+{
+	for (unsigned int i = 0; i < w.fns; i++)
+		if (w.fn[i].unit == unit && pci_dev_id(w.fn[i].pdev) == rid)
+			return &w.fn[i];
+	return NULL;
+}
+
+/* As a function that keeps the rules: a number is free again once answered. */
+bool w_request(struct wfn *fn, u32 pasid, u64 addr, bool write, bool last, u16 nr)
+{
+	struct wgroup *g = group_find(fn, pasid, nr);
+
+	if (g && g->last)
+		return false;
+	for (unsigned int i = 0; !g && i < W_GROUPS; i++)
+		if (!fn->group[i].open)
+			g = &fn->group[i];
+	if (!g || !fn->pdev->present || !pci_has_bme(fn->pdev) || !pci_pri_is_on(fn->pdev) ||
+	    !model_page_request(fn->unit, pci_dev_id(fn->pdev), pasid, addr, write, last, nr))
+		return false;
+	if (!g->open)
+		*g = (struct wgroup){ .open = true, .pasid = pasid, .nr = nr };
+	g->last = last;
+	g->bad |= addr >> 47;
+	g->since = ++w.now;
+	return true;
+}
+
+static void request_answered(unsigned int unit, u16 rid, bool pp, u32 pasid, u16 nr, unsigned int code)
+{
+	struct wfn *fn = fn_by_rid(unit, rid);
+	struct wgroup *g = fn ? group_find(fn, pp ? pasid : NO_PASID, nr) : NULL;
+
+	if (!g || !g->last) {
+		fail_rule("page response", "requester %#x, PASID %d, group %u: nobody waits for it", rid, pp ? (int)pasid : -1, nr);
+		return;
+	}
+	g->open = false;
+	if (code == MODEL_LOST) {
+		w.answered[2]++;
+		return;
+	}
+	if (code > 1)
+		fail_rule("page response", "%s, group %u: code %u ends all its requests", pci_name(fn->pdev), nr, code);
+	if (!code && g->bad)
+		fail_rule("page response", "%s, group %u: success, with a kernel address in it", pci_name(fn->pdev), nr);
+	if (!code && !covering_any(fn, g->pasid))
+		fail_rule("page response", "%s, group %u: success, without a binding", pci_name(fn->pdev), nr);
+	w.answered[code & 1]++;
+}
+
+unsigned int w_unanswered(struct wfn *fn)
+{
+	unsigned int count = 0;
+
+	for (struct wfn *f = w.fn; f < w.fn + w.fns; f++)
+		for (unsigned int i = 0; i < W_GROUPS; i++)
+			count += (!fn || f == fn) && f->group[i].open && f->group[i].last;
+	return count;
+}
+
+/* All that a binding was asked for before its end began has an answer. */
+static void groups_check(const struct wbinding *b, const char *when)
+{
+	if (w.broken || b->fn->stopped || !pci_pri_is_on(b->fn->pdev))
+		return;
+	for (unsigned int i = 0; i < W_GROUPS; i++) {
+		const struct wgroup *g = &b->fn->group[i];
+
+		if (g->open && g->last && g->pasid == b->pasid && g->since < b->ending_since)
+			fail_rule("page request unanswered", "%s, PASID %d, group %u, %s",
+				  pci_name(b->fn->pdev), (int)g->pasid, g->nr, when);
+	}
+}
+
+/* The function was detached, reset or removed: it waits for nothing any more. */
+static void groups_forget(struct wfn *fn, const char *when)
+{
+	if (!w.broken && model_translating(fn->unit)) {
+		if (model_requests_left(fn->unit, pci_dev_id(fn->pdev)))
+			fail_rule("page request left", "%s, %s", pci_name(fn->pdev), when);
+		/* Those it waited for when its page requests went off, too. */
+		if (w_unanswered(fn))
+			fail_rule("page request unanswered", "%s, %s", pci_name(fn->pdev), when);
+	}
+	memset(fn->group, 0, sizeof(fn->group));
+}
+
 /* Of a function (or all), a client (or all), a mm (or all): begin to end. */
 static void ending(struct wfn *fn, int client, struct umm *u)
 {
@@ -274,10 +397,12 @@ static void ending(struct wfn *fn, int client, struct umm *u)
 
 		if ((fn && b->fn != fn) || (client >= 0 && b->client != client) || (u && b->mm != u))
 			continue;
-		if (b->state == WB_LIVE || b->state == WB_MAYBE)
+		if (b->state == WB_LIVE || b->state == WB_MAYBE) {
 			b->state = WB_ENDING;
-		else if (b->state == WB_BINDING)
+			b->ending_since = ++w.now;
+		} else if (b->state == WB_BINDING) {
 			b->doomed = true;
+		}
 	}
 }
 
@@ -286,6 +411,7 @@ static void binding_ended(struct wbinding *b, const char *when)
 	struct wbinding was = *b;
 
 	b->state = WB_FREE;
+	groups_check(&was, when);
 	if (was.pasid == NO_PASID || !was.pasid || w.conf.any_layout)
 		return;
 	for (unsigned int i = 0; i < W_BINDINGS; i++)
@@ -318,6 +444,7 @@ int w_close(int c)
 	ended(NULL, c, NULL, "after close");
 	for (i = 0; i < w.fns; i++)
 		if (w.fn[i].client == c) {
+			groups_forget(&w.fn[i], "after close");
 			w.fn[i].client = -1;
 			w.fn[i].stopped = false;
 		}
@@ -364,10 +491,13 @@ int w_detach(int c, struct wfn *fn)
 		return -EBADF;
 	if (fn->client != c)
 		return leave(c, -ENOENT);
+	fn->detaching++;
 	ending(fn, -1, NULL);
 	err = vtdp_device_detach_id(w.client[c], fn->id);
+	fn->detaching--;
 	if (err != -ENOENT) {
 		ended(fn, -1, NULL, "after detach");
+		groups_forget(fn, "after detach");
 		fn->client = -1;
 	}
 	return leave(c, err);
@@ -390,6 +520,8 @@ int w_bind(int c, struct wfn *fn, struct umm *u, bool no_pasid, u32 pasid, u32 *
 	if (!b || !u->live)
 		return leave(c, -EAGAIN);
 	*b = (struct wbinding){ WB_BINDING, fn, u, no_pasid ? NO_PASID : 0, c, 0 };
+	/* What ends the function's bindings now may end this one, too. */
+	b->doomed = fn->changing || fn->detaching;
 	/* exit_mmap() comes after the last user: a caller keeps its mm. */
 	u->mm.mm_users.counter++;
 	current->mm = &u->mm;
@@ -427,6 +559,7 @@ int w_unbind(struct wbinding *b)
 	if (b->state != WB_LIVE || !enter(c))
 		return -EBADF;
 	b->state = WB_ENDING;
+	b->ending_since = ++w.now;
 	current->mm = &u->mm;
 	err = vtdp_client_unbind(w.client[c], b->id);
 	current->mm = was;
@@ -523,6 +656,7 @@ void w_driver(struct wfn *fn, struct pci_driver *drv)
 	ending(fn, -1, NULL);
 	pci_bind_driver(fn->pdev, drv);
 	ended(fn, -1, NULL, "after its driver was changed");
+	groups_forget(fn, "after its driver was changed");
 	fn->client = -1;
 	fn->stopped = false;
 	fn->changing--;
@@ -536,6 +670,7 @@ void w_unplug(struct wfn *fn, bool surprise)
 	ending(fn, -1, NULL);
 	pci_unplug(fn->pdev, surprise);
 	ended(fn, -1, NULL, "after it was removed");
+	groups_forget(fn, "after it was removed");
 	fn->client = -1;
 	fn->changing--;
 }

@@ -23,14 +23,27 @@ struct world_conf {
 	bool any_layout;	/* weaker oracle: layout shares tables */
 };
 
+/* A page request group that a function waits for an answer to, or will. */
+#define W_GROUPS	96
+struct wgroup {
+	bool open;
+	bool last;		/* its last request is on its way */
+	bool bad;		/* not all of it may be served, whatever is mapped */
+	u32 pasid;		/* or NO_PASID */
+	u16 nr;
+	u64 since;		/* when the last one was sent */
+};
+
 struct wfn {
 	struct pci_dev *pdev;
 	unsigned int unit;
 	unsigned int changing;	/* its driver or its unit is being changed */
+	unsigned int detaching;	/* calls in progress */
 	int client;		/* that attached it, or -1 */
 	u32 id;
 	u32 flags;
 	bool stopped;
+	struct wgroup group[W_GROUPS];
 };
 
 /* WB_MAYBE: bound while something else ended the function's bindings. */
@@ -43,6 +56,7 @@ struct wbinding {
 	int client;
 	u32 id;
 	bool doomed;
+	u64 ending_since;
 };
 
 struct world {
@@ -60,6 +74,8 @@ struct world {
 	u32 reserved[8];
 	bool broken;		/* a unit was made to fail */
 	u64 dma_ok, dma_fault, must_ok;
+	u64 now;		/* counts page requests and ends of bindings */
+	u64 answered[3];	/* groups: with success, "invalid", lost in an overflow */
 };
 extern struct world w;
 
@@ -114,6 +130,10 @@ enum dma_result w_ats_dma(struct wfn *fn, u32 pasid, u64 addr, bool write);
 void w_random_dma(void);
 bool w_pick(struct dma *d);
 extern unsigned int w_dma_rate;	/* one sched point in so many */
+
+/* Page requests, and answers, judged: each group has one, before its binding has ended. */
+bool w_request(struct wfn *fn, u32 pasid, u64 addr, bool write, bool last, u16 group);
+unsigned int w_unanswered(struct wfn *fn);	/* NULL: all functions */
 
 /* The table that acpi_get_table() gives out. */
 extern u8 *world_dmar;

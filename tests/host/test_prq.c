@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * test_prq.c - page requests through the model: each group has one answer, to
+ * whom it belongs, and none is left when a binding or an attachment has ended
+ *
+ * world.c judges all that; here is what chance would seldom bring.
+ */
+#include "tap.h"
+#include "world.h"
+
+#define VA(n)	(0x7f0000000000ull + (n) * 0x1000ull)
+#define KERNEL	0xffff888000000000ull
+#define RAW0(rid, pasid) (1 | 1ull << 8 | (u64)(pasid) << 32 | (u64)(rid) << 16)
+#define R	1ull
+#define W	2ull
+#define LAST	4ull
+#define GROUP(g) ((u64)(g) << 3)
+#define EXEC	(1ull << 52)
+#define PRIV	(1ull << 53)
+
+static struct wfn *fn;
+static u32 pasid;
+static struct { unsigned int count, code; u16 rid, group; u32 pasid; bool pp; } got;
+
+static void seen(unsigned int unit, u16 rid, bool pp, u32 p, u16 group, unsigned int code)
+{
+	got.count++;
+	got.code = code;
+	got.rid = rid;
+	got.group = group;
+	got.pasid = p;
+	got.pp = pp;
+}
+
+static void begin(void)
+{
+	world_start_simple(W_CAP, W_ECAP, 1);
+	conduct.lazy = 2;
+	w_takeover(0);
+	w_open(0);
+	fn = w_fn(0, F_CLAIMED);
+	umm_map(w.proc[0], VA(0), PAGE_SIZE, true, false);
+	umm_map(w.proc[0], VA(1), PAGE_SIZE, false, false);
+	if (w_attach(0, fn, VTDPASID_ATTACH_ATS | VTDPASID_ATTACH_PRI) ||
+	    w_bind(0, fn, w.proc[0], false, 0, &pasid))
+		fail_rule("setup", "attach and bind");
+}
+
+static void end(const char *what)
+{
+	world_stop();
+	tap_clean("%s", what);
+}
+
+/* Let the reader and the servers do what they have to. */
+static void serve(void)
+{
+	for (int i = 0; i < 40; i++) {
+		model_activity();
+		shim_run_work();
+		co_finish();
+	}
+}
+
+static void good_and_bad(void)
+{
+	begin();
+	w_request(fn, pasid, VA(0), true, true, 1);
+	serve();
+	tap_ok(w.answered[0] == 1 && !w_unanswered(fn), "a page that is there: success");
+	w_request(fn, pasid, VA(1), true, true, 1);
+	serve();
+	tap_ok(w.answered[1] == 1, "a write to a page that is read-only: invalid");
+	w_request(fn, pasid, VA(9), false, true, 1);
+	serve();
+	tap_ok(w.answered[1] == 2, "no mapping: invalid");
+	w_request(fn, pasid, KERNEL, false, true, 1);
+	serve();
+	tap_ok(w.answered[1] == 3, "a kernel address: invalid");
+	w_request(fn, pasid, 1ull << 47, false, true, 1);
+	serve();
+	tap_ok(w.answered[1] == 4, "the first address above the user half: invalid");
+	w_request(fn, pasid + 1, VA(0), false, true, 1);
+	serve();
+	tap_ok(w.answered[1] == 5, "a PASID that nothing is bound to: invalid");
+	w_request(fn, NO_PASID, VA(0), false, true, 1);
+	serve();
+	tap_ok(w.answered[1] == 6 && w.answered[0] == 1, "without PASID, where only a PASID is bound: invalid");
+	end("single requests");
+}
+
+static void groups(void)
+{
+	begin();
+	w_request(fn, pasid, VA(0), false, false, 5);
+	w_request(fn, pasid, VA(1), false, false, 5);
+	serve();
+	tap_ok(!w.answered[0] && !w.answered[1], "no answer before the last of a group");
+	w_request(fn, pasid, VA(0), true, true, 5);
+	serve();
+	tap_ok(w.answered[0] == 1 && !w.answered[1], "then one for all");
+	w_request(fn, pasid, KERNEL, false, false, 5);
+	w_request(fn, pasid, VA(9), false, false, 6);
+	w_request(fn, pasid, VA(0), true, true, 5);
+	w_request(fn, pasid, VA(0), true, true, 6);
+	w_request(fn, pasid, VA(0), true, true, 7);
+	serve();
+	tap_ok(w.answered[0] == 2 && w.answered[1] == 2, "one bad request spoils its group, and no other");
+	w_request(fn, pasid, VA(0), true, true, 5);
+	serve();
+	tap_ok(w.answered[0] == 3, "and not the next one of that number");
+	end("groups");
+}
+
+/* Two processes on one function: who asked for what. */
+static void two(void)
+{
+	u32 other;
+
+	begin();
+	umm_map(w.proc[1], VA(20), PAGE_SIZE, true, false);
+	if (w_bind(0, fn, w.proc[1], false, 0, &other))
+		fail_rule("setup", "bind");
+	model_response_hook = seen;
+	model_page_request(0, pci_dev_id(fn->pdev), other, VA(20), true, true, 511);
+	serve();
+	tap_ok(got.count == 1 && got.code == 0 && got.pp && got.pasid == other && got.group == 511 &&
+	       got.rid == pci_dev_id(fn->pdev), "served from the second one's address space, answered with its PASID");
+	model_page_request(0, pci_dev_id(fn->pdev), pasid, VA(20), true, true, 0);
+	serve();
+	tap_ok(got.count == 2 && got.code == 1 && got.pasid == pasid, "what only the second has is not the first one's");
+	end("two processes");
+}
+
+/* What a device may not send, written into the queue as a unit would. */
+static void strange(void)
+{
+	u16 rid;
+
+	begin();
+	rid = pci_dev_id(fn->pdev);
+	model_response_hook = seen;
+	model_page_request_raw(0, RAW0(rid, pasid), VA(0) | LAST | GROUP(3));
+	serve();
+	tap_is(got.count, 0, "a stop marker has no answer");
+	model_page_request_raw(0, RAW0(rid, pasid) | PRIV, VA(0) | R | LAST | GROUP(3));
+	serve();
+	tap_ok(got.count == 1 && got.code == 1, "a supervisor request: invalid");
+	model_page_request_raw(0, RAW0(rid, pasid) | EXEC, VA(0) | R | LAST | GROUP(3));
+	serve();
+	tap_ok(got.count == 2 && got.code == 1, "a request to execute: invalid");
+	model_page_request_raw(0, RAW0(rid, pasid) + 1, VA(0) | R | LAST | GROUP(3));
+	serve();
+	tap_ok(got.count == 3 && got.code == 1, "a descriptor of another type: invalid");
+	model_page_request_raw(0, RAW0(rid ^ 1, pasid), VA(0) | R | LAST | GROUP(4));
+	serve();
+	tap_ok(got.count == 4 && got.code == 1 && got.rid == (rid ^ 1), "another function of the device: invalid, and to it");
+	model_page_request_raw(0, RAW0(rid, pasid) & ~(1ull << 8), VA(0) | R | LAST | GROUP(4));
+	serve();
+	tap_ok(got.count == 5 && got.code == 1 && !got.pp, "a PASID without its valid bit is none");
+	model_page_request_raw(0, RAW0(rid, pasid), VA(0) | R | W | LAST | GROUP(4));
+	serve();
+	tap_ok(got.count == 6 && got.code == 0, "and a good one is served after all of that");
+	end("strange requests");
+}
+
+static void unbind_now(void *arg) { w_unbind(arg); }
+
+/* The end comes while requests are on their way, in the queue, in hand. */
+static void ends(void)
+{
+	unsigned int i, k;
+
+	for (i = 0; i < 24; i++) {
+		begin();
+		sched_preempt = 3;
+		for (k = 0; k < 6; k++)
+			w_request(fn, pasid, VA(k & 1 ? 0 : 9), false, k != 2, k);
+		for (k = 0; k < i / 4; k++)
+			shim_run_work();
+		for (k = 0; k < i % 4; k++)
+			co_step();
+		co_start("unbind", NULL, unbind_now, w_binding(fn, w.proc[0], false));
+		co_finish();
+		sched_preempt = 0;
+		if (w_unanswered(fn))
+			fail_rule("page request unanswered", "after unbind");
+		world_stop();
+	}
+	tap_clean("unbind answers what is on its way, and what is in hand");
+	for (i = 0; i < 3; i++) {
+		begin();
+		w_unbind(w_binding(fn, w.proc[0], false));
+		w_request(fn, pasid, VA(0), false, true, 3);
+		if (i == 0)
+			w_detach(0, fn);
+		else if (i == 1)
+			w_driver(fn, NULL);
+		else
+			w_close(0);
+		world_stop();
+	}
+	tap_clean("detach answers what no binding was there for");
+	begin();
+	w_request(fn, pasid, VA(0), false, true, 3);
+	w_exit(w.proc[0]);
+	serve();
+	tap_ok(w.answered[1] == 1, "a process that has ended is served no more");
+	end("the end of a process");
+}
+
+/* More than a device may have in hand, and more than the queue holds. */
+static void floods(void)
+{
+	unsigned int i, users;
+
+	begin();
+	users = w.proc[0]->mm.mm_users.counter;
+	for (i = 0; i < W_GROUPS; i++)
+		w_request(fn, pasid, VA(0), false, true, i);
+	serve();
+	serve();
+	tap_is(w.answered[0] + w.answered[1], W_GROUPS, "more than there is room for: each has an answer");
+	tap_ok(w.answered[0] >= 64, "what there was room for is served (%llu)", w.answered[0]);
+	tap_is(w.proc[0]->mm.mm_users.counter, users, "no reference to the process is left");
+
+	/* 2047 fit. The model counts what its unit answers itself as lost. */
+	for (i = 0; i < 2200; i++) {
+		model_page_request_raw(0, RAW0(pci_dev_id(fn->pdev), pasid), VA(0) | R | GROUP(500));
+		if (i == 2100)
+			w_request(fn, pasid, VA(0), false, true, 7);
+	}
+	tap_ok(model_reg(0, 0xdc) & 2, "the queue overflows");
+	serve();
+	tap_ok(!(model_reg(0, 0xdc) & 2), "once it is empty, overflow is cleared");
+	tap_is(vtdp_unit_by_index(0)->overflows, 1, "and counted");
+	tap_is(w.answered[2], 1, "what is lost, hardware has answered");
+	for (i = 0; i < 3000; i++) {
+		w_request(fn, pasid, VA(0), false, true, i % 300);
+		if (i % 50 == 49)
+			serve();
+	}
+	serve();
+	tap_ok(!w_unanswered(fn), "requests are served again, past the end of the ring");
+	end("floods");
+}
+
+static void needs(void)
+{
+	world_start_simple(W_CAP, W_ECAP & ~(1ull << 42), 1);
+	w_takeover(0);
+	w_open(0);
+	fn = w_fn(0, F_CLAIMED);
+	tap_is(w_attach(0, fn, VTDPASID_ATTACH_ATS | VTDPASID_ATTACH_PRI), -EPROTONOSUPPORT,
+	       "no page requests on a unit that cannot drain them (PDS)");
+	tap_is(w_attach(0, fn, VTDPASID_ATTACH_ATS), 0, "but ATS");
+	tap_is(w_bind(0, fn, w.proc[0], false, 0, &pasid), 0, "and a binding");
+	tap_ok(!pci_pri_is_on(fn->pdev), "with which page requests stay off");
+	end("without PDS");
+}
+
+int main(int argc, char **argv)
+{
+	tap_args(argc, argv);
+	tap_part(good_and_bad);
+	tap_part(groups);
+	tap_part(two);
+	tap_part(strange);
+	tap_part(ends);
+	tap_part(floods);
+	tap_part(needs);
+	return tap_done();
+}
