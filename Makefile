@@ -5,8 +5,8 @@
 KDIR ?= /lib/modules/$(shell uname -r)/build
 KERNEL ?= 6.1
 VERSION := $(shell sed -n 's/^\#define VTDP_VERSION[[:space:]]*"\(.*\)"/\1/p' src/main.c)
-DKMS_FILES := Kbuild Makefile dkms.conf scripts/conftest.sh include/uapi/vtdpasid.h \
-	$(wildcard src/*.[ch]) $(wildcard LICENSES/*)
+DKMS_FILES := Kbuild Makefile dkms.conf scripts/conftest.sh \
+	$(wildcard include/uapi/*.h) $(wildcard src/*.[ch]) $(wildcard LICENSES/*)
 DKMS_DIR = /usr/src/vtdpasid-$(VERSION)
 # -k KERNEL, as often as wanted; else the running kernel
 DKMS_FLAGS ?=

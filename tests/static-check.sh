@@ -239,15 +239,28 @@ check_kernel_doc() {
 	perl "$tool" -none "${module_files[@]}"
 }
 
-# The header stands alone, in C and C++, and has the same layout for programs of
+# Each header stands alone, in C and C++, and has the same layout for programs of
 # 32 and 64 bits: no padding but what it names.
 check_uapi() {
-	local header=include/uapi/vtdpasid.h flags=(-Wall -Wextra -Wpadded -Werror -fsyntax-only)
+	local header flags=(-Wall -Wextra -Wpadded -Werror -fsyntax-only)
 
-	gcc -x c -std=c11 -pedantic "${flags[@]}" -include "$header" /dev/null
-	gcc -x c -std=c11 -m32 -isystem "/usr/include/$(gcc -print-multiarch)" "${flags[@]}" \
-		-include "$header" /dev/null
-	! command -v g++ >/dev/null || g++ -x c++ "${flags[@]}" -include "$header" /dev/null
+	for header in include/uapi/*.h; do
+		gcc -x c -std=c11 -pedantic "${flags[@]}" -include "$header" /dev/null
+		gcc -x c -std=c11 -m32 -isystem "/usr/include/$(gcc -print-multiarch)" \
+			"${flags[@]}" -include "$header" /dev/null
+		! command -v g++ >/dev/null || g++ -x c++ "${flags[@]}" -include "$header" /dev/null
+	done
+}
+
+# The netlink spec is YAML, and the headers have its numbers.
+check_netlink_spec() {
+	need python3 python3-minimal || return
+	# There is no command of that name, so this installs the package.
+	python3 -c 'import yaml' 2>/dev/null || need python3-yaml python3-yaml || return
+	python3 -c 'import yaml' 2>/dev/null ||
+		skip "python3 has no yaml: apt-get install python3-yaml" || return
+	tests/netlink-spec.py docs/netlink/vtdpasid.yaml include/uapi >"$run/spec.c"
+	gcc -std=c11 -fsyntax-only -I include/uapi "$run/spec.c"
 }
 
 # ---- texts ---------------------------------------------------------------------
@@ -259,7 +272,7 @@ licence_of() {
 	LICENSES/*) ;;
 	debian/rules) echo GPL-2.0-only ;;
 	debian/*) ;;
-	include/uapi/*) echo "GPL-2.0-only WITH Linux-syscall-note" ;;
+	include/uapi/* | docs/netlink/*) echo "GPL-2.0-only WITH Linux-syscall-note" ;;
 	tests/device/*) echo GPL-2.0-or-later ;;
 	*) echo GPL-2.0-only ;;
 	esac
@@ -381,6 +394,7 @@ check "nothing that does not belong here" check_forbidden
 check "ioctls and parameters are documented" check_documented
 check "links between documents" check_links
 check "include/uapi stands alone" check_uapi
+check "netlink spec and headers agree" check_netlink_spec
 check "checkpatch --strict: ${#module_files[@]} files" check_checkpatch
 if [ -n "$do_build" ]; then
 	check "kernel $kernel: gcc W=1 and sparse without a warning" check_kbuild

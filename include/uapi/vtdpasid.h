@@ -693,6 +693,14 @@ struct vtdpasid_walk {
 #define VTDPASID_EVENT_DEVICE_GONE	4 /* removed, or its driver changed */
 #define VTDPASID_EVENT_UNIT_BROKEN	5 /* the device's unit stopped answering */
 
+/* Those that netlink alone has (vtdpasid_netlink.h) */
+#define VTDPASID_EVENT_TAKEOVER		6 /* a unit was taken over */
+#define VTDPASID_EVENT_HANDBACK		7 /* a unit was handed back */
+#define VTDPASID_EVENT_ATTACH		8 /* a function was attached */
+#define VTDPASID_EVENT_DETACH		9 /* a function was detached */
+#define VTDPASID_EVENT_BIND		10 /* an address space was bound */
+#define VTDPASID_EVENT_UNBIND		11 /* a binding ended */
+
 /* In @flags of struct vtdpasid_event, for faults and page requests */
 #define VTDPASID_EVENT_WRITE	(1 << 0) /* else a read */
 #define VTDPASID_EVENT_PASID	(1 << 1) /* @pasid is meaningful */
