@@ -18,30 +18,9 @@ static int ioctl_get_info(struct vtdp_client *client, void *data)
 
 	if (mutex_lock_interruptible(&vtdp_lock))
 		return -EINTR;
-	arg->out_units = vtdp_nr_units;
-	arg->out_pasid_table = vtdp_table_layout;
-	arg->out_pasid_max = vtdp_pasid_limit();
-	arg->out_pasid_first = vtdp_pasid_first();
+	vtdp_get_info(arg);
 	mutex_unlock(&vtdp_lock);
 	return 0;
-}
-
-static void unit_info(struct vtdp_unit *unit, struct vtdpasid_unit_info *arg)
-{
-	arg->out_state = unit->state;
-	arg->out_reg_base = unit->drhd->base;
-	arg->out_cap = unit->cap;
-	arg->out_ecap = unit->ecap;
-	arg->out_gsts = vtdp_read32(unit, VTD_GSTS);
-	arg->out_segment = unit->drhd->segment;
-	arg->out_devices = unit->nr_devices;
-	arg->out_faults = atomic64_read(&unit->faults);
-	spin_lock(&unit->qi.lock);
-	arg->out_doorbells = unit->qi.doorbells;
-	arg->out_descriptors = unit->qi.descriptors;
-	spin_unlock(&unit->qi.lock);
-	arg->out_requests = READ_ONCE(unit->requests);
-	arg->out_overflows = READ_ONCE(unit->overflows);
 }
 
 static int ioctl_unit_info(struct vtdp_client *client, void *data)
@@ -53,7 +32,7 @@ static int ioctl_unit_info(struct vtdp_client *client, void *data)
 		return -EINTR;
 	unit = vtdp_unit_by_index(arg->unit);
 	if (unit)
-		unit_info(unit, arg);
+		vtdp_unit_info(unit, arg);
 	mutex_unlock(&vtdp_lock);
 	return unit ? 0 : -ENOENT;
 }
@@ -107,22 +86,6 @@ static int ioctl_detach(struct vtdp_client *client, void *data)
 	return vtdp_device_detach_id(client, arg->device);
 }
 
-static void device_info(struct vtdp_device *device,
-			struct vtdpasid_device_info *arg)
-{
-	arg->out_state = vtdp_device_state(device);
-	arg->out_segment = device->unit->drhd->segment;
-	arg->out_rid = device->rid;
-	arg->out_unit = device->unit->index;
-	arg->out_pasid_max = device->pasid_max;
-	arg->out_bindings = device->nr_bindings;
-	arg->out_dir_entries = 1u << (device->table.pdts + 7);
-	arg->out_leaves = vtdp_table_leaves(&device->table);
-	arg->out_faults = atomic64_read(&device->faults);
-	arg->out_requests = atomic64_read(&device->requests);
-	arg->out_requests_failed = atomic64_read(&device->requests_failed);
-}
-
 static int ioctl_device_info(struct vtdp_client *client, void *data)
 {
 	struct vtdpasid_device_info *arg = data;
@@ -132,7 +95,7 @@ static int ioctl_device_info(struct vtdp_client *client, void *data)
 		return -EINTR;
 	device = xa_load(&client->devices, arg->device);
 	if (device)
-		device_info(device, arg);
+		vtdp_device_info(device, arg);
 	mutex_unlock(&vtdp_lock);
 	return device ? 0 : -ENOENT;
 }
@@ -189,19 +152,6 @@ static int ioctl_unpin(struct vtdp_client *client, void *data)
 	return vtdp_unpin(client, arg->pin);
 }
 
-static void binding_info(struct vtdp_client *client,
-			 const struct vtdp_binding *binding,
-			 struct vtdpasid_binding_info *arg)
-{
-	arg->out_device = binding->device->id;
-	arg->out_pasid = binding->pasid;
-	arg->out_live = !READ_ONCE(binding->space->dead);
-	arg->out_faults = atomic64_read(&binding->faults);
-	arg->out_requests = atomic64_read(&binding->requests);
-	arg->out_requests_failed = atomic64_read(&binding->requests_failed);
-	arg->out_pinned = vtdp_pinned(client, binding->space);
-}
-
 static int ioctl_binding_info(struct vtdp_client *client, void *data)
 {
 	struct vtdpasid_binding_info *arg = data;
@@ -211,7 +161,7 @@ static int ioctl_binding_info(struct vtdp_client *client, void *data)
 		return -EINTR;
 	binding = xa_load(&client->bindings, arg->binding);
 	if (binding)
-		binding_info(client, binding, arg);
+		vtdp_binding_info(binding, arg);
 	mutex_unlock(&vtdp_lock);
 	return binding ? 0 : -ENOENT;
 }

@@ -862,6 +862,14 @@ bool vtdp_fault_decode(u64 lo, u64 hi, struct vtdpasid_event *event);
 int vtdp_power_init(void);
 void vtdp_power_exit(void);
 
+/* info.c: what is told of objects */
+void vtdp_get_info(struct vtdpasid_get_info *arg);
+void vtdp_unit_info(struct vtdp_unit *unit, struct vtdpasid_unit_info *arg);
+void vtdp_device_info(struct vtdp_device *device,
+		      struct vtdpasid_device_info *arg);
+void vtdp_binding_info(const struct vtdp_binding *binding,
+		       struct vtdpasid_binding_info *arg);
+
 /* chardev.c: /dev/vtdpasid */
 int vtdp_chardev_init(void);
 void vtdp_chardev_exit(void);
