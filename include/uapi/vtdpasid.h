@@ -41,6 +41,8 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
+#include "vtdpasid_checks.h"
+
 #define VTDPASID_DEVICE_PATH	"/dev/vtdpasid"
 #define VTDPASID_IOCTL_TYPE	0xDA
 
@@ -61,49 +63,21 @@
 #define VTDPASID_CMD_PIN		0x8d
 #define VTDPASID_CMD_UNPIN		0x8e
 #define VTDPASID_CMD_BINDING_INFO	0x8f
+#define VTDPASID_CMD_PREFLIGHT		0x90
 
-/**
- * enum vtdpasid_check - what a unit or function was found to lack
+/*
+ * enum vtdpasid_check - what a machine, unit or function has to have
  *
- * The refusals of TAKEOVER name one of these in @out_check, and the kernel
- * log says the same in words, with the cure.
- *
- * @VTDPASID_CHECK_NONE: nothing is missing
- * @VTDPASID_CHECK_KERNEL_IOMMU: the kernel's own driver runs the units; boot
- *	with intel_iommu=off
- * @VTDPASID_CHECK_TRANSLATION: GSTS.TES: somebody left translation on
- * @VTDPASID_CHECK_QUEUE: GSTS.QIES: somebody left the invalidation queue on
- * @VTDPASID_CHECK_INTR_REMAP: GSTS.IRES: interrupt remapping is on; boot with
- *	intremap=off
- * @VTDPASID_CHECK_SMTS: ECAP.SMTS: no scalable mode
- * @VTDPASID_CHECK_FSTS: ECAP.FSTS: no first-stage translation
- * @VTDPASID_CHECK_QI: ECAP.QI: no queued invalidation
- * @VTDPASID_CHECK_PT: ECAP.PT: no pass-through
- * @VTDPASID_CHECK_PASID: ECAP.PASID: no requests with PASID
- * @VTDPASID_CHECK_FS1GP: CAP.FS1GP: the CPU uses 1 GiB pages, the unit cannot
- * @VTDPASID_CHECK_FS5LP: CAP.FS5LP: the CPU runs 5-level paging, the unit
- *	cannot; boot with no5lvl
- * @VTDPASID_CHECK_SMPWC: ECAP.SMPWC: the unit does not snoop the CPU's caches
- *	when it walks page tables; accepted under a hypervisor only
- * @VTDPASID_CHECK_RWBF: CAP.RWBF: the unit needs write-buffer flushes
- * @VTDPASID_CHECK_REGISTER: a register did not do what it was told in time
+ * What PREFLIGHT looks at. Refusals of TAKEOVER, ATTACH and of a claim name one
+ * of these, in the reply where there is one, and in the kernel log in words.
+ * vtdpasid_checks.h has them all, with their words.
  */
 enum vtdpasid_check {
-	VTDPASID_CHECK_NONE = 0,
-	VTDPASID_CHECK_KERNEL_IOMMU = 1,
-	VTDPASID_CHECK_TRANSLATION = 2,
-	VTDPASID_CHECK_QUEUE = 3,
-	VTDPASID_CHECK_INTR_REMAP = 4,
-	VTDPASID_CHECK_SMTS = 5,
-	VTDPASID_CHECK_FSTS = 6,
-	VTDPASID_CHECK_QI = 7,
-	VTDPASID_CHECK_PT = 8,
-	VTDPASID_CHECK_PASID = 9,
-	VTDPASID_CHECK_FS1GP = 10,
-	VTDPASID_CHECK_FS5LP = 11,
-	VTDPASID_CHECK_SMPWC = 12,
-	VTDPASID_CHECK_RWBF = 13,
-	VTDPASID_CHECK_REGISTER = 14,
+	VTDPASID_CHECK_NONE = 0,	/* nothing is missing */
+#define VTDPASID_CHECK_ENUM(name, id, what, where, lack, cure) \
+	VTDPASID_CHECK_##name = id,
+	VTDPASID_CHECKS(VTDPASID_CHECK_ENUM)
+#undef VTDPASID_CHECK_ENUM
 };
 
 /* How PASID tables are laid out: the module parameter pasid_table. */
@@ -258,6 +232,8 @@ struct vtdpasid_handback {
  * @out_unit: number of its unit
  * @out_pasid_max: highest PASID it can be bound with; 0 without PASID
  * @out_state: VTDPASID_DEVICE_*
+ * @out_check: enum vtdpasid_check: why it was refused (written on error, too), or
+ *	why it was attached without PASIDs
  *
  * Gives the function a PASID table of its own. A function that this module's
  * driver claimed (write "vtdpasid" to its driver_override in sysfs, then its
@@ -301,6 +277,7 @@ struct vtdpasid_attach {
 	__u32 out_unit;
 	__u32 out_pasid_max;
 	__u32 out_state;
+	__u32 out_check;
 };
 
 #define VTDPASID_ATTACH _IO(VTDPASID_IOCTL_TYPE, VTDPASID_CMD_ATTACH)
@@ -685,6 +662,130 @@ struct vtdpasid_walk {
 };
 
 #define VTDPASID_WALK _IO(VTDPASID_IOCTL_TYPE, VTDPASID_CMD_WALK)
+
+/* In @scope of PREFLIGHT and of its results */
+#define VTDPASID_SCOPE_SYSTEM	0	/* CPU, kernel, boot line, parameters */
+#define VTDPASID_SCOPE_UNIT	1
+#define VTDPASID_SCOPE_DEVICE	2	/* a PCI function, and the way up from it */
+
+/* In @answer of a result */
+#define VTDPASID_ANSWER_NO	0
+#define VTDPASID_ANSWER_YES	1
+#define VTDPASID_ANSWER_UNKNOWN	2	/* the module cannot know it */
+#define VTDPASID_ANSWER_NONE	3	/* the question does not arise */
+
+/* In @severity of a result: what it means if the answer is no */
+#define VTDPASID_SEVERITY_REQUIRED 1	/* something is refused: @refuses */
+#define VTDPASID_SEVERITY_LIMITS   2	/* it works, but not all of it */
+#define VTDPASID_SEVERITY_ADVICE   3	/* good to know */
+
+/* In @source of a result: what @reg, @bit and @value are */
+#define VTDPASID_SOURCE_NONE	0	/* nothing */
+#define VTDPASID_SOURCE_UNIT	1	/* register of the unit at offset @reg */
+#define VTDPASID_SOURCE_PCI	2	/* config space of the function at @reg */
+#define VTDPASID_SOURCE_CPUID	3	/* leaf @reg; the check's words say which */
+#define VTDPASID_SOURCE_ACPI	4	/* DMAR table: structures that matter */
+#define VTDPASID_SOURCE_KERNEL	5	/* something that the kernel knows */
+#define VTDPASID_SOURCE_MODULE	6	/* parameter or state of the module */
+#define VTDPASID_SOURCE_BOOT	7	/* boot line: see /proc/cmdline */
+
+/* In @refuses of a result, and @out_refuses */
+#define VTDPASID_REFUSES_TAKEOVER (1 << 0)
+#define VTDPASID_REFUSES_CLAIM	  (1 << 1)
+#define VTDPASID_REFUSES_ATTACH	  (1 << 2)
+#define VTDPASID_REFUSES_PASID	  (1 << 3) /* attached, but without PASIDs */
+#define VTDPASID_REFUSES_ATS	  (1 << 4) /* ATTACH with VTDPASID_ATTACH_ATS */
+#define VTDPASID_REFUSES_PRI	  (1 << 5) /* ATTACH with VTDPASID_ATTACH_PRI */
+
+/* In @flags of a result */
+#define VTDPASID_RESULT_HIDDEN	(1 << 0) /* @value is 0: needs CAP_SYS_ADMIN */
+#define VTDPASID_RESULT_OTHER	(1 << 1) /* @rid is not the function asked for,
+					  * but the one that is in the way
+					  */
+
+/**
+ * struct vtdpasid_check_result - one answer of PREFLIGHT
+ * @check: enum vtdpasid_check; once, but for VTDPASID_CHECK_ALIAS and
+ *	VTDPASID_CHECK_ACS, which come once for each function in the way
+ * @scope: VTDPASID_SCOPE_*
+ * @answer: VTDPASID_ANSWER_*
+ * @severity: VTDPASID_SEVERITY_*
+ * @source: VTDPASID_SOURCE_*
+ * @refuses: VTDPASID_REFUSES_*: what is refused now on account of the answer;
+ *	0 unless that is no
+ * @reg: where @value was read from
+ * @bit: lowest bit of the field in @value
+ * @bits: width of the field; 0: all of @value counts
+ * @flags: VTDPASID_RESULT_*
+ * @unit: number of the unit, ~0 without
+ * @segment: PCI segment
+ * @rid: requester id of the function, in VTDPASID_SCOPE_DEVICE
+ * @reserved: 0
+ * @value: what was read, the register as a whole
+ */
+struct vtdpasid_check_result {
+	__u32 check;
+	__u8 scope;
+	__u8 answer;
+	__u8 severity;
+	__u8 source;
+	__u32 refuses;
+	__u32 reg;
+	__u8 bit;
+	__u8 bits;
+	__u16 flags;
+	__u32 unit;
+	__u16 segment;
+	__u16 rid;
+	__u32 reserved;
+	__aligned_u64 value;
+};
+
+/**
+ * struct vtdpasid_preflight - ioctl(VTDPASID_PREFLIGHT)
+ * @size: sizeof(struct vtdpasid_preflight)
+ * @flags: must be 0
+ * @scope: VTDPASID_SCOPE_*
+ * @unit: number of the unit; must be 0 in other scopes
+ * @segment: PCI segment of the function; must be 0 in other scopes
+ * @rid: its requester id; must be 0 in other scopes
+ * @result_size: sizeof(struct vtdpasid_check_result); if it is more than the
+ *	module knows, the rest is zeroed
+ * @results: address of @count results
+ * @count: how many there is room for
+ * @out_count: how many there are (written with EMSGSIZE, too)
+ * @out_unit: unit that covers the function; ~0 without
+ * @out_refuses: VTDPASID_REFUSES_*: what is refused now on account of this scope
+ *
+ * Says which prerequisites are there. Works before takeover, and on machines
+ * that cannot do it; reads only, and changes nothing. Each scope has its own
+ * checks: a takeover wants those of the system and of the unit, a claim those
+ * of the function, an attach all three.
+ *
+ * Needs no capability; without CAP_SYS_ADMIN values are hidden. The module
+ * cannot read the boot line: VTDPASID_CHECK_BOOT_* are for the caller to look up.
+ *
+ * Errors:
+ *   ENODEV    no such function, or it is being removed
+ *   EMSGSIZE  there are more results than @count; those that fit were written
+ *   EINVAL    @result_size is below the structure's first version
+ */
+struct vtdpasid_preflight {
+	__u32 size;
+	__u32 flags;
+	__u32 scope;
+	__u32 unit;
+	__u16 segment;
+	__u16 rid;
+	__u32 result_size;
+	__aligned_u64 results;
+	__u32 count;
+	__u32 out_count;
+	__u32 out_unit;
+	__u32 out_refuses;
+};
+
+#define VTDPASID_PREFLIGHT _IO(VTDPASID_IOCTL_TYPE, VTDPASID_CMD_PREFLIGHT)
 
 /* Events: @type of struct vtdpasid_event */
 #define VTDPASID_EVENT_FAULT		1 /* a DMA of the device failed */
