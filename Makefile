@@ -10,6 +10,8 @@ DKMS_FILES := Kbuild Makefile dkms.conf scripts/conftest.sh \
 DKMS_DIR = /usr/src/vtdpasid-$(VERSION)
 # -k KERNEL, as often as wanted; else the running kernel
 DKMS_FLAGS ?=
+# For tests/dkms-check.sh: --suite bookworm and the like
+DKMS_CHECK_FLAGS ?=
 
 all: module
 
@@ -67,7 +69,8 @@ check-debug:
 	tests/check-debug.sh
 
 dkms-check:
-	tests/dkms-check.sh
+	scripts/tap-run.sh build/logs/dkms.tap tests/dkms-check.sh $(DKMS_CHECK_FLAGS)
+	scripts/tap-sum.sh build/logs/dkms.tap
 
 check-all: check check-kernels check-debug dkms-check
 	$(MAKE) -C tests/host O=$(CURDIR)/build/host fuzz SECONDS=1200

@@ -3,7 +3,10 @@
 #
 # check-kernels.sh - the same sources on every kernel of the test machine
 #
-# usage: tests/check-kernels.sh [KERNEL]...
+# usage: tests/check-kernels.sh [--smoke] [KERNEL]...
+#
+#   --smoke   only the suites that show whether the module works at all: life,
+#             isolation, and device TLBs behind root ports
 #
 # For each KERNEL (default: 6.1, 6.12 and 7.3): builds the module with W=1 and
 # sparse, where every warning is a failure, and runs the guest tests on it. Logs
@@ -15,10 +18,12 @@ set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname "$0")/../scripts/common.sh"
 
-kernels=()
+kernels=() suites=()
 while [ $# != 0 ]; do
 	case $1 in
 	-h | --help) help; exit 0 ;;
+	--smoke) suites=(--only life --only isolation --only sva-root-port) ;;
+	-*) usage_error "no such option: $1" ;;
 	*) kernels+=("$(kernel_name "$1")") || usage_error "no such kernel: $1" ;;
 	esac
 	shift
@@ -55,7 +60,7 @@ for kernel in "${kernels[@]}"; do
 	strict_build "$kernel" >"$logs/strict-$kernel.tap"
 	say "$kernel: guest tests"
 	rm -f "$logs/guest-$kernel"-*.tap*
-	"$top/tests/run-guest.sh" --kernel "$kernel" || say "$kernel: not all passed"
+	"$top/tests/run-guest.sh" --kernel "$kernel" "${suites[@]}" || say "$kernel: not all passed"
 	taps+=("$logs/strict-$kernel.tap" "$logs/guest-$kernel"-*.tap)
 done
 "$top/scripts/tap-sum.sh" "${taps[@]}"

@@ -338,7 +338,10 @@ run_suite() {
 	printf '%-22s %s  (%d s)\n' "$name" "${sum##*$'\n'}" $((SECONDS - start))
 	read -r p _ f _ s _ <<<"${sum##*$'\n'}"
 	[ "$sum" = "${sum##*$'\n'}" ] || printf '%s\n' "${sum%$'\n'*}" | sed 's/^/    /'
-	[ "$f" = 0 ] || printf '    console: %s\n' "$prefix.log"
+	if [ "$f" != 0 ]; then
+		printf '    console: %s, which ends:\n' "$prefix.log"
+		tail -n 15 "$prefix.log" | sed 's/^/    | /'
+	fi
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 	suites_run=$((suites_run + 1))
 	rm -f "$prefix.err" "$run"/disk*
