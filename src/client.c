@@ -349,8 +349,13 @@ void vtdp_client_close(struct vtdp_client *client)
 	unsigned long id;
 
 	mutex_lock(&vtdp_lock);
-	xa_for_each(&client->bindings, id, binding)
+	xa_for_each(&client->bindings, id, binding) {
 		vtdp_unbind(binding);
+		/* Each may wait for hardware: let others come between. */
+		mutex_unlock(&vtdp_lock);
+		cond_resched();
+		mutex_lock(&vtdp_lock);
+	}
 	mutex_unlock(&vtdp_lock);
 	vtdp_pin_close(client);
 

@@ -30,6 +30,7 @@
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 
 #include "vtdpasid.h"
 
@@ -37,6 +38,7 @@
 #define FLUSH_UNITS	8
 
 static DEFINE_HASHTABLE(spaces, 10);	/* by mm, under vtdp_lock */
+static atomic_t nr_spaces;		/* not freed yet, put or not */
 
 /* ---- the private root ---------------------------------------------------- */
 
@@ -397,6 +399,8 @@ static void space_free(struct mmu_notifier *mn)
 	if (!space->leak)
 		free_page((unsigned long)space->root);
 	kfree(space);
+	if (atomic_dec_and_test(&nr_spaces))
+		wake_up_var(&nr_spaces);
 }
 
 static const struct mmu_notifier_ops space_notifier_ops = {
@@ -445,6 +449,7 @@ static struct vtdp_space *space_alloc(struct mm_struct *mm)
 		kfree(space);
 		return ERR_PTR(err);
 	}
+	atomic_inc(&nr_spaces);
 	return space;
 }
 
@@ -507,10 +512,17 @@ void vtdp_space_put(struct vtdp_space *space)
 	mmu_notifier_put(&space->notifier);
 }
 
-/* Wait until each space that was put is freed, at unload. */
+/*
+ * Wait until each space is freed, at unload; all were put. What puts them does
+ * so by call_srcu(), and mmu_notifier_synchronize() waits for readers, not for
+ * callbacks that another CPU has yet to run. A callback runs with bottom halves
+ * disabled, so one that is past its wake-up has left our code behind
+ * synchronize_rcu().
+ */
 void vtdp_space_exit(void)
 {
-	mmu_notifier_synchronize();
+	wait_var_event(&nr_spaces, !atomic_read(&nr_spaces));
+	synchronize_rcu();
 }
 
 /**

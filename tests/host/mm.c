@@ -206,9 +206,9 @@ void mmu_notifier_put(struct mmu_notifier *mn)
 	sched_point();
 }
 
-void mmu_notifier_synchronize(void)
+void shim_notifiers_settle(void)
 {
-	shim_might_sleep("mmu_notifier_synchronize");
+	shim_might_sleep("wait_var_event");
 	while (srcu_readers)
 		shim_sleep_once();
 	notifiers_reap();

@@ -654,7 +654,11 @@ struct mmu_notifier {
 };
 int mmu_notifier_register(struct mmu_notifier *mn, struct mm_struct *mm);
 void mmu_notifier_put(struct mmu_notifier *mn);
-void mmu_notifier_synchronize(void);
+void shim_notifiers_settle(void);
+/* What frees notifiers is all that anybody waits for like this. */
+#define wait_var_event(v, cond)	do { shim_notifiers_settle(); \
+	if (!(cond)) abort(); } while (0)
+#define wake_up_var(v)		((void)(v))
 void mmgrab(struct mm_struct *mm);
 void mmdrop(struct mm_struct *mm);
 bool mmget_not_zero(struct mm_struct *mm);
