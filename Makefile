@@ -57,10 +57,10 @@ check:
 	tests/check.sh --kernel $(KERNEL)
 
 demo:
-	tests/demo/run-demo.sh --kernel $(KERNEL)
+	tests/demo/run-demo.sh --kernel $(KERNEL) demo
 
 demo-sva:
-	tests/demo/run-demo-sva.sh --kernel $(KERNEL)
+	tests/demo/run-demo.sh --kernel $(KERNEL) demo-sva
 
 check-kernels:
 	tests/check-kernels.sh

@@ -66,3 +66,20 @@ in_root() {
 			TMPDIR=/tmp chroot "$root" "$@"
 	' in_root "$propagation" "$root" "$dir" "$@"
 }
+
+# archive: the Debian archive this machine's apt is set up with.
+archive() {
+	local codename
+
+	if [ -n "${VTDPASID_MIRROR:-}" ]; then
+		echo "$VTDPASID_MIRROR"
+		return
+	fi
+	codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+	# shellcheck disable=SC2016
+	apt-get indextargets --format '$(RELEASE) $(SITE)' 2>/dev/null |
+		awk -v c="$codename" '
+			!best && ($1 == c || $1 == "stable" || $1 == "oldstable") { best = $2 }
+			$1 !~ /security/ && !any { any = $2 }
+			END { print best ? best : any }'
+}

@@ -103,23 +103,6 @@ need_host() {
 
 # ---- a private apt -----------------------------------------------------------
 
-# archive: the Debian archive this machine's apt is set up with.
-archive() {
-	local codename
-
-	if [ -n "${VTDPASID_MIRROR:-}" ]; then
-		echo "$VTDPASID_MIRROR"
-		return
-	fi
-	codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
-	# shellcheck disable=SC2016
-	apt-get indextargets --format '$(RELEASE) $(SITE)' 2>/dev/null |
-		awk -v c="$codename" '
-			!best && ($1 == c || $1 == "stable" || $1 == "oldstable") { best = $2 }
-			$1 !~ /security/ && !any { any = $2 }
-			END { print best ? best : any }'
-}
-
 read_index() { apt-get -qq -o APT::Update::Error-Mode=any update </dev/null; }
 
 # private_apt SUITE: set up an apt of our own for SUITE and load its index.

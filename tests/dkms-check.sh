@@ -93,23 +93,6 @@ check() {
 
 # ---- the roots -----------------------------------------------------------------
 
-# archive: the Debian archive this machine's apt is set up with.
-archive() {
-	local codename
-
-	if [ -n "${VTDPASID_MIRROR:-}" ]; then
-		echo "$VTDPASID_MIRROR"
-		return
-	fi
-	codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
-	# shellcheck disable=SC2016
-	apt-get indextargets --format '$(RELEASE) $(SITE)' 2>/dev/null |
-		awk -v c="$codename" '
-			!best && ($1 == c || $1 == "stable" || $1 == "oldstable") { best = $2 }
-			$1 !~ /security/ && !any { any = $2 }
-			END { print best ? best : any }'
-}
-
 # Run by mmdebstrap with the new root in $1: each kernel's image, and a few of its
 # modules, out of their packages. These are not installed, that would want an
 # initramfs; but without any module dkms 3.2 takes the kernel for uninstalled.

@@ -1,23 +1,25 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# run-demo.sh - show what shared PASID tables leak, and what own tables stop
+# run-demo.sh - show what the module does
 #
-# usage: tests/demo/run-demo.sh [--kernel K] [--module FILE]
+# usage: tests/demo/run-demo.sh [--kernel K] [--module FILE] DEMO
 #
+#   DEMO            demo: what shared PASID tables leak, and what own tables stop
+#                   demo-sva: a device fills memory that is not there yet
 #   --kernel K      6.1 (default), 6.12 or 7.3
 #   --module FILE   use this vtdpasid.ko, do not build one
 #
 # Builds the module, the test device and the demo, boots one virtual machine and
-# runs tests/demo/demo.c in it, with pasid_table=system, unit and device in turn.
+# runs tests/demo/DEMO.c in it.
 #
-# exit: 0 if all went as the last three lines should say, else not
+# exit: 0 if all went as its last lines should say, else not
 
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname "$0")/../../scripts/common.sh"
 
-kernel=6.1 module=
+kernel=6.1 module='' demo=''
 while [ $# != 0 ]; do
 	case $1 in
 	-h | --help) help; exit 0 ;;
@@ -29,10 +31,12 @@ while [ $# != 0 ]; do
 		esac
 		shift
 		;;
-	*) usage_error "no such option: $1" ;;
+	demo | demo-sva) demo=$1 ;;
+	*) usage_error "no such option or demo: $1" ;;
 	esac
 	shift
 done
+[ -n "$demo" ] || usage_error "which demo?"
 
 logs=$build/logs
 mkdir -p "$logs"
@@ -45,9 +49,9 @@ if [ -z "$module" ]; then
 	}
 fi
 make --no-print-directory -s -C "$top/tests/device" O="$build/device"
-make --no-print-directory -s -C "$top/tests/guest" O="$build/guest"
+make --no-print-directory -s -C "$top/tests/guest" O="$build/guest" "$build/guest/$demo"
 
-exec "$top/scripts/qemu-run.sh" --kernel "$kernel" --name "demo-$kernel" \
-	--log "$logs/demo-$kernel.log" --preload "$build/device/sva-testdev.so" \
+exec "$top/scripts/qemu-run.sh" --kernel "$kernel" --name "$demo-$kernel" \
+	--log "$logs/$demo-$kernel.log" --preload "$build/device/sva-testdev.so" \
 	--device sva-testdev,addr=4 --device sva-testdev,addr=5 \
-	--file "$module:t/vtdpasid.ko" --file "$build/guest/demo" --timeout 180 -- demo
+	--file "$module:t/vtdpasid.ko" --file "$build/guest/$demo" --timeout 180 -- "$demo"

@@ -1213,7 +1213,7 @@ int must_take_unit(void)
 	return fd;
 }
 
-void bed_open(struct bed *b, int need, int want)
+void bed_open_flags(struct bed *b, int need, int want, uint32_t flags)
 {
 	struct pci_func f[BED_MAX];
 	int i, n, rc;
@@ -1232,11 +1232,16 @@ void bed_open(struct bed *b, int need, int want)
 		if (rc)
 			fatal("registers of %s: %s", f[i].name, strerror(-rc));
 		svat_reset(&b->dev[i]);
-		rc = vt_attach(b->fd, &f[i], 0, &b->info[i]);
+		rc = vt_attach(b->fd, &f[i], flags, &b->info[i]);
 		if (rc)
-			fatal("attaching %s: %s", f[i].name, strerror(-rc));
+			fatal("attaching %s with flags %#x: %s", f[i].name, flags, strerror(-rc));
 		b->id[i] = b->info[i].out_device;
 	}
+}
+
+void bed_open(struct bed *b, int need, int want)
+{
+	bed_open_flags(b, need, want, 0);
 }
 
 void bed_close(struct bed *b)

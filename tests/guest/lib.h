@@ -297,6 +297,8 @@ struct bed {
 int must_take_unit(void);
 /* Opens @want test devices with PASID; fewer than @need is fatal. */
 void bed_open(struct bed *b, int need, int want);
+/* The same, with VTDPASID_ATTACH_* in @flags. */
+void bed_open_flags(struct bed *b, int need, int want, uint32_t flags);
 /* Detaches and gives the functions back; the unit stays taken over. */
 void bed_close(struct bed *b);
 uint64_t bed_unit_faults(const struct bed *b);

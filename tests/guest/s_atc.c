@@ -27,7 +27,7 @@ static void begin(uint32_t flags)
 {
 	int rc;
 
-	sva_bed_open(&bed, 2, 2, flags);
+	bed_open_flags(&bed, 2, 2, flags);
 	dev = &bed.dev[0];
 	rc = vt_bind(bed.fd, bed.id[0], 0, 0, &binding, &pasid);
 	if (rc)

@@ -42,7 +42,7 @@ static void begin(uint32_t flags)
 	struct pci_func f[2];
 	int rc;
 
-	sva_bed_open(&bed, 1, 1, flags);
+	bed_open_flags(&bed, 1, 1, flags);
 	dev = &bed.dev[0];
 	rc = vt_bind(bed.fd, bed.id[0], 0, 0, &binding, &pasid);
 	if (rc)

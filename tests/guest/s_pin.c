@@ -34,7 +34,7 @@ static void begin(void)
 {
 	int rc;
 
-	sva_bed_open(&bed, 1, 1, 0);
+	bed_open_flags(&bed, 1, 1, 0);
 	dev = &bed.dev[0];
 	rc = vt_bind(bed.fd, bed.id[0], 0, 0, &binding, &pasid);
 	if (rc)

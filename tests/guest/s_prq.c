@@ -43,7 +43,7 @@ static void must_bind(int i, uint32_t *b, uint32_t *p)
 
 static void begin(int need)
 {
-	sva_bed_open(&bed, need, 2, ATS | PRI);
+	bed_open_flags(&bed, need, 2, ATS | PRI);
 	dev = &bed.dev[0];
 	must_bind(0, &binding, &pasid);
 	vt_events_drop(bed.fd);
@@ -849,7 +849,7 @@ static void ends(enum ending how)
 	char done = 0;
 	int i, rc, log;
 
-	sva_bed_open(&bed, 2, 2, ATS | PRI);
+	bed_open_flags(&bed, 2, 2, ATS | PRI);
 	dev = &bed.dev[0];
 	log = kmsg_open();
 	if (child_start(&child, mortal, (void *)(uintptr_t)how) ||
@@ -1137,7 +1137,7 @@ static void stuck_kill_close(void)
 	struct bound b;
 	int uffd, rc = -1;
 
-	sva_bed_open(&bed, 1, 1, ATS | PRI);
+	bed_open_flags(&bed, 1, 1, ATS | PRI);
 	dev = &bed.dev[0];
 	if (child_start(&child, stuck_child, NULL) ||
 	    msg_recv(child.sock, &b, sizeof(b), LONG_MS) != sizeof(b)) {

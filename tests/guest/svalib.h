@@ -34,33 +34,6 @@
 
 /* ---- the bed, with ATS and page requests ---------------------------------- */
 
-/* As bed_open(), with @flags for each attach. */
-static void __sva_unused sva_bed_open(struct bed *b, int need, int want, uint32_t flags)
-{
-	struct pci_func f[BED_MAX];
-	int i, n, rc;
-
-	memset(b, 0, sizeof(*b));
-	b->fd = must_take_unit();
-	n = pci_find(SVAT_VENDOR_ID, SVAT_DEVICE_ID, f, BED_MAX);
-	if (n < need)
-		fatal("%d sva-testdev found, %d needed", n, need);
-	b->n = n < want ? n : want;
-	for (i = 0; i < b->n; i++) {
-		rc = pci_claim(&f[i]);
-		if (rc)
-			fatal("claiming %s: %s", f[i].name, strerror(-rc));
-		rc = svat_open(&b->dev[i], &f[i]);
-		if (rc)
-			fatal("registers of %s: %s", f[i].name, strerror(-rc));
-		svat_reset(&b->dev[i]);
-		rc = vt_attach(b->fd, &f[i], flags, &b->info[i]);
-		if (rc)
-			fatal("attaching %s with flags %#x: %s", f[i].name, flags, strerror(-rc));
-		b->id[i] = b->info[i].out_device;
-	}
-}
-
 static int __sva_unused vt_binding_info(int fd, uint32_t binding, struct vtdpasid_binding_info *info)
 {
 	memset(info, 0, sizeof(*info));
