@@ -1,12 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# conftest.sh KERNEL-SOURCE: writes the HAVE_ definitions that src/compat.h
+# conftest.sh KERNEL-SOURCE VERSION: writes the HAVE_ definitions that src/compat.h
 # asks for. Kernels are asked for what they have, never for their version,
 # because distributions move changes between versions.
 set -eu
 
-srctree=$1
+srctree=$1 version=$2
+
+# The module is tested on these and on kernels between them. Others do as well if
+# they build; the module says in the log that nobody has tried.
+oldest=6.1 newest=7.3
 
 # have NAME PATTERN FILE: define NAME if FILE of the kernel has PATTERN
 have()
@@ -27,3 +31,14 @@ have HAVE_ARCH_INVALIDATE_SECONDARY_TLBS \
 
 # 6.19, a97fbc3ee3e2
 have HAVE_STRUCT_SYSCORE '^struct syscore \{' include/linux/syscore_ops.h
+
+# After 6.12, before 7.3: a flag became a number
+have HAVE_EETLP_PREFIX_MAX 'eetlp_prefix_max' include/linux/pci.h
+
+number() { echo $((${1%%.*} * 1000 + ${1#*.})); }
+
+tested=1
+[ "$(number "$version")" -ge "$(number $oldest)" ] || tested=0
+[ "$(number "$version")" -le "$(number $newest)" ] || tested=0
+echo "#define VTDP_KERNEL_TESTED $tested"
+echo "#define VTDP_KERNELS \"$oldest to $newest\""

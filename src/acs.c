@@ -11,8 +11,6 @@
 
 #include "vtdpasid.h"
 
-#define ACS_NEEDED	(PCI_ACS_RR | PCI_ACS_UF)
-
 /**
  * struct acs_port - a port that we changed
  * @node: in acs_ports
@@ -48,32 +46,58 @@ static bool acs_matters(struct pci_dev *port)
 		pci_pcie_type(port) == PCI_EXP_TYPE_DOWNSTREAM);
 }
 
-static bool acs_port_get(struct pci_dev *port)
+/* Where its access control services are, if it has those that are needed; or 0. */
+static int acs_able(struct pci_dev *port)
 {
 	int pos = pci_find_ext_capability(port, PCI_EXT_CAP_ID_ACS);
-	struct acs_port *acs = acs_find(port);
-	u16 cap, ctrl;
+	u16 cap;
 
 	if (!pos)
-		return false;
+		return 0;
 	pci_read_config_word(port, pos + PCI_ACS_CAP, &cap);
+	return (cap & VTDP_ACS_NEEDED) == VTDP_ACS_NEEDED ? pos : 0;
+}
+
+/**
+ * vtdp_acs_lacking() - which port may route a function's requests to its peers
+ * @pdev: the function
+ * @nth: 0 for the first on the way up, and so on
+ *
+ * Context: may sleep.
+ * Return: the port, which stays as long as @pdev does; NULL when there is none.
+ */
+struct pci_dev *vtdp_acs_lacking(struct pci_dev *pdev, unsigned int nth)
+{
+	struct pci_dev *port;
+
+	for (port = pci_upstream_bridge(pdev); port;
+	     port = pci_upstream_bridge(port))
+		if (acs_matters(port) && !acs_able(port) && !nth--)
+			return port;
+	return NULL;
+}
+
+static int acs_port_get(struct pci_dev *port)
+{
+	struct acs_port *acs = acs_find(port);
+	int pos = acs_able(port);
+	u16 ctrl;
+
 	pci_read_config_word(port, pos + PCI_ACS_CTRL, &ctrl);
-	if ((cap & ACS_NEEDED) != ACS_NEEDED)
-		return false;
-	if (!acs && (ctrl & ACS_NEEDED) == ACS_NEEDED)
-		return true;
+	if (!acs && (ctrl & VTDP_ACS_NEEDED) == VTDP_ACS_NEEDED)
+		return 0;
 	if (!acs) {
 		acs = kzalloc(sizeof(*acs), GFP_KERNEL);
 		if (!acs)
-			return false;
+			return -ENOMEM;
 		acs->port = pci_dev_get(port);
 		acs->ctrl = ctrl;
 		list_add(&acs->node, &acs_ports);
 		pci_write_config_word(port, pos + PCI_ACS_CTRL,
-				      ctrl | ACS_NEEDED);
+				      ctrl | VTDP_ACS_NEEDED);
 	}
 	acs->users++;
-	return true;
+	return 0;
 }
 
 static void acs_port_put(struct pci_dev *port)
@@ -93,26 +117,28 @@ static void acs_port_put(struct pci_dev *port)
 
 /**
  * vtdp_acs_get() - keep a function's requests from its peers
- * @pdev: the function
+ * @pdev: the function, whose ports vtdp_acs_lacking() found able to
  *
- * Context: may sleep; under vtdp_lock. vtdp_acs_put() takes it back if true.
- * Return: whether each port on the way up redirects requests.
+ * Context: may sleep; under vtdp_lock. vtdp_acs_put() takes it back.
+ * Return: 0 or -ENOMEM.
  */
-bool vtdp_acs_get(struct pci_dev *pdev)
+int vtdp_acs_get(struct pci_dev *pdev)
 {
 	struct pci_dev *port, *undo;
+	int err;
 
 	lockdep_assert_held(&vtdp_lock);
 	for (port = pci_upstream_bridge(pdev); port;
 	     port = pci_upstream_bridge(port)) {
-		if (!acs_matters(port) || acs_port_get(port))
+		err = acs_matters(port) ? acs_port_get(port) : 0;
+		if (!err)
 			continue;
 		for (undo = pci_upstream_bridge(pdev); undo != port;
 		     undo = pci_upstream_bridge(undo))
 			acs_port_put(undo);
-		return false;
+		return err;
 	}
-	return true;
+	return 0;
 }
 
 /* Put the ports back, after the last function below. Under vtdp_lock. */

@@ -16,54 +16,18 @@
 /* Requests that a function may have outstanding; one ring holds them all. */
 #define ATS_MAX_REQUESTS	VTDP_PRQ_RING
 
-/**
- * vtdp_ats_check() - can a function do what an attach asks for?
- * @unit: its unit
- * @pdev: the function
- * @flags: VTDPASID_ATTACH_*
- *
- * Return: 0; -EKEYREJECTED when firmware marks it untrusted; -EPROTONOSUPPORT
- * when function or unit lacks ATS or page requests, or tables are shared; -EBUSY
- * when somebody switched them on.
- */
-int vtdp_ats_check(struct vtdp_unit *unit, struct pci_dev *pdev, u32 flags)
-{
-	if (!(flags & VTDPASID_ATTACH_ATS))
-		return 0;
-	if (vtdp_table_layout != VTDPASID_TABLE_DEVICE) {
-		pci_err(pdev, "no attach with ATS: with shared PASID tables its device TLB would hold, unknown to us, what other devices are bound to\n");
-		return -EPROTONOSUPPORT;
-	}
-	if (pdev->untrusted) {
-		pci_err(pdev, "no attach with ATS: firmware says that this port is open to untrusted devices\n");
-		return -EKEYREJECTED;
-	}
-	if (!(unit->ecap & VTD_ECAP_DT) || !pci_ats_supported(pdev))
-		return -EPROTONOSUPPORT;
-	if (pdev->ats_enabled)
-		return -EBUSY;
-	if (!(flags & VTDPASID_ATTACH_PRI))
-		return 0;
-	/* Virtual functions share the page requests of the physical one. */
-	if (!vtdp_prq_supported(unit) || pdev->is_virtfn ||
-	    !pci_pri_supported(pdev))
-		return -EPROTONOSUPPORT;
-	return 0;
-}
-
-/* PCIe 10.5.2: the interface must be stopped before it is enabled. */
-static int pri_enable(struct pci_dev *pdev)
+static void pri_reset(struct pci_dev *pdev)
 {
 	int pos = pci_find_ext_capability(pdev, PCI_EXT_CAP_ID_PRI);
-	u16 status;
-	u32 max;
 
 	pci_write_config_word(pdev, pos + PCI_PRI_CTRL, PCI_PRI_CTRL_RESET);
-	pci_read_config_word(pdev, pos + PCI_PRI_STATUS, &status);
-	if (!(status & PCI_PRI_STATUS_STOPPED)) {
-		pci_err(pdev, "no attach with page requests: old ones are outstanding; reset the function\n");
-		return -EBUSY;
-	}
+}
+
+static void pri_enable(struct pci_dev *pdev)
+{
+	int pos = pci_find_ext_capability(pdev, PCI_EXT_CAP_ID_PRI);
+	u32 max;
+
 	pci_read_config_dword(pdev, pos + PCI_PRI_MAX_REQ, &max);
 	/* What the PCI core needs to know to restore it after a suspend. */
 	pdev->pri_reqs_alloc = min_t(u32, max, ATS_MAX_REQUESTS);
@@ -71,7 +35,6 @@ static int pri_enable(struct pci_dev *pdev)
 	pci_write_config_dword(pdev, pos + PCI_PRI_ALLOC_REQ,
 			       pdev->pri_reqs_alloc);
 	pci_write_config_word(pdev, pos + PCI_PRI_CTRL, PCI_PRI_CTRL_ENABLE);
-	return 0;
 }
 
 static void pri_disable(struct pci_dev *pdev)
@@ -95,7 +58,7 @@ static u8 ats_queue_depth(struct pci_dev *pdev)
 /**
  * vtdp_ats_prepare() - ready ourselves for a function with ATS
  * @device: not linked to its unit yet
- * @flags: VTDPASID_ATTACH_*, which vtdp_ats_check() accepted
+ * @flags: VTDPASID_ATTACH_*, which vtdp_check() accepted
  *
  * The context entry will allow ATS (DTE) and page requests (PRE).
  *
@@ -113,21 +76,28 @@ void vtdp_ats_prepare(struct vtdp_device *device, u32 flags)
 /**
  * vtdp_ats_start() - switch on, in the function
  * @device: with its context entry set
+ * @check: set to the enum vtdpasid_check that refuses it, if one does
  *
  * Context: may sleep; under vtdp_lock.
  * Return: 0, or an error of PCI; nothing is on then.
  */
-int vtdp_ats_start(struct vtdp_device *device)
+int vtdp_ats_start(struct vtdp_device *device, u32 *check)
 {
+	const struct vtdp_subject subject = { device->unit, device->pdev };
 	struct pci_dev *pdev = device->pdev;
 	int err;
 
 	if (!device->ats_on)
 		return 0;
 	if (device->pri_on) {
-		err = pri_enable(pdev);
-		if (err)
+		pri_reset(pdev);
+		err = vtdp_check_one(&subject, VTDPASID_CHECK_PRI_IDLE,
+				     VTDPASID_REFUSES_PRI);
+		if (err) {
+			*check = VTDPASID_CHECK_PRI_IDLE;
 			return err;
+		}
+		pri_enable(pdev);
 	}
 	err = pci_enable_ats(pdev, PAGE_SHIFT);
 	if (err && device->pri_on)

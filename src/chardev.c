@@ -166,6 +166,11 @@ static int ioctl_binding_info(struct vtdp_client *client, void *data)
 	return binding ? 0 : -ENOENT;
 }
 
+static int ioctl_preflight(struct vtdp_client *client, void *data)
+{
+	return vtdp_preflight(data);
+}
+
 /* ---- dispatch ------------------------------------------------------------ */
 
 union ioctl_arg {
@@ -185,6 +190,7 @@ union ioctl_arg {
 	struct vtdpasid_pin pin;
 	struct vtdpasid_unpin unpin;
 	struct vtdpasid_binding_info binding_info;
+	struct vtdpasid_preflight preflight;
 };
 
 /* What every argument begins with. */
@@ -248,7 +254,7 @@ static const struct ioctl_op ioctl_ops[] = {
 	IOCTL_OP_IN(handback, HANDBACK, reserved, RESERVED(handback),
 		    .admin = true),
 	IOCTL_OP_OUT(attach, ATTACH, out_state, out_device, RESERVED(attach),
-		     .admin = true,
+		     .admin = true, .reply_on_error = true,
 		     .flags = VTDPASID_ATTACH_ATS | VTDPASID_ATTACH_PRI),
 	IOCTL_OP_IN(detach, DETACH, reserved, RESERVED(detach), .admin = true),
 	IOCTL_OP_OUT(device_info, DEVICE_INFO, out_requests_failed, out_state),
@@ -265,6 +271,8 @@ static const struct ioctl_op ioctl_ops[] = {
 		     .flags = VTDPASID_PIN_WRITE),
 	IOCTL_OP_IN(unpin, UNPIN, reserved, RESERVED(unpin)),
 	IOCTL_OP_OUT(binding_info, BINDING_INFO, out_pinned, out_device),
+	IOCTL_OP_OUT(preflight, PREFLIGHT, out_refuses, out_count,
+		     .reply_on_error = true),
 };
 
 /* Bring the argument in. What is given out starts from zero. */

@@ -41,6 +41,13 @@
 #define vtdp_unregister_syscore unregister_syscore_ops
 #endif
 
+/* Do TLPs get to the root complex with the prefix that carries a PASID? */
+#ifdef HAVE_EETLP_PREFIX_MAX
+#define vtdp_prefix_path(pdev) (!!(pdev)->eetlp_prefix_max)
+#else
+#define vtdp_prefix_path(pdev) (!!(pdev)->eetlp_prefix_path)
+#endif
+
 /* Exported, but declared in no header that modules may include. */
 #ifdef CONFIG_INTEL_IOMMU
 extern int intel_iommu_enabled;

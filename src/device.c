@@ -7,8 +7,6 @@
 #include <linux/pci-ats.h>
 #include <linux/slab.h>
 
-#include <asm/cpufeature.h>
-
 #include "vtdpasid.h"
 
 /* PASID tables that all functions share, with pasid_table=system. */
@@ -155,76 +153,43 @@ bool vtdp_device_stopped_rid(struct vtdp_unit *unit, u16 rid)
 
 /* ---- attach -------------------------------------------------------------- */
 
-static int device_check_owner(struct pci_dev *pdev)
-{
-	if (!pdev->dev.driver) {
-		pci_err(pdev, "no attach: nothing owns it. Write \"%s\" to its driver_override, then its address to drivers_probe\n",
-			KBUILD_MODNAME);
-		return -ENXIO;
-	}
-	if (!vtdp_owner_claimed(pdev) && vtdp_owner_userspace(pdev))
-		return -EADDRINUSE;
-	if (vtdp_owner_aliased(pdev))
-		return -EXDEV;
-	return 0;
-}
-
-/*
- * Without interrupt remapping, which we need off, a write to 0xFEExxxxx is an
- * interrupt whatever the tables say. In a virtual machine that hits the guest
- * itself only.
+/**
+ * vtdp_device_may_share() - may a unit's functions use the shared PASID tables?
+ * @unit: the unit
+ *
+ * With pasid_table=system one set of tables is there for all, but entries that
+ * go are invalidated in the unit of the binding. So those of one unit, until the
+ * last is detached.
+ *
+ * Context: under vtdp_lock.
  */
-static int device_check_interrupts(struct pci_dev *pdev)
+bool vtdp_device_may_share(const struct vtdp_unit *unit)
 {
-	if (boot_cpu_has(X86_FEATURE_HYPERVISOR))
-		return 0;
-	if (!vtdp_allow_unsafe_interrupts) {
-		pci_err(pdev, "no attach: a device can forge interrupts on this machine. If you trust it, load the module with allow_unsafe_interrupts=1\n");
-		return -EACCES;
-	}
-	add_taint(TAINT_USER, LOCKDEP_STILL_OK);
-	return 0;
-}
+	const struct vtdp_table *table;
 
-static int device_check(struct vtdp_unit *unit, struct pci_dev *pdev)
-{
-	int err;
-
-	if (!device_is_registered(&pdev->dev))
-		return -ENODEV;
-	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL)
-		return -EISDIR;
-	if (!unit || unit->state == VTDPASID_UNIT_IDLE)
-		return -ENOTCONN;
-	if (unit->state == VTDPASID_UNIT_BROKEN)
-		return -EIO;
-	if (vtdp_device_by_rid(unit, pci_dev_id(pdev)))
-		return -EBUSY;
-	err = device_check_owner(pdev);
-	if (err)
-		return err;
-	return device_check_interrupts(pdev);
+	lockdep_assert_held(&vtdp_lock);
+	table = list_first_entry_or_null(&system_pool.tables, struct vtdp_table,
+					 node);
+	return !table || table->unit == unit;
 }
 
 /* Requests with PASID, where the way up keeps them from peers. */
-static void device_enable_pasid(struct vtdp_device *device)
+static void device_enable_pasid(struct vtdp_device *device, u32 *check)
 {
+	const struct vtdp_subject subject = { device->unit, device->pdev };
 	struct pci_dev *pdev = device->pdev;
-	int max = pci_max_pasids(pdev);
 
-	if (max <= 1)
+	vtdp_check(&subject, VTDPASID_REFUSES_PASID, check);
+	if (*check)
 		return;
-	if (!device->acs) {
-		pci_warn(pdev, "attached without PASIDs: a port above it lacks access control services; see pci=config_acs=\n");
-		return;
-	}
-	/* Fails with EINVAL also where a TLP prefix would not get through. */
+	/* The kernel knows of more obstacles on the way than we can ask for. */
 	if (pci_enable_pasid(pdev, 0)) {
-		pci_warn(pdev, "attached without PASIDs: they do not reach the root complex\n");
+		*check = VTDPASID_CHECK_PASID_PATH;
+		pci_warn(pdev, "attached without PASIDs: the kernel says that they do not reach the root complex\n");
 		return;
 	}
 	device->pasid_on = true;
-	device->pasid_max = min_t(u32, max - 1, vtdp_pasid_limit());
+	device->pasid_max = min_t(u32, pci_max_pasids(pdev) - 1, vtdp_pasid_limit());
 }
 
 static void device_link(struct vtdp_device *device)
@@ -248,10 +213,17 @@ static void device_unlink(struct vtdp_device *device)
 }
 
 /* The PCI side of attach and detach; what is not ours to know is skipped. */
-static void device_pci_start(struct vtdp_device *device)
+static int device_pci_start(struct vtdp_device *device, u32 *check)
 {
-	device->acs = vtdp_acs_get(device->pdev);
-	device_enable_pasid(device);
+	int err;
+
+	device->acs = !vtdp_acs_lacking(device->pdev, 0);
+	err = device->acs ? vtdp_acs_get(device->pdev) : 0;
+	if (err)
+		device->acs = false;
+	else
+		device_enable_pasid(device, check);
+	return err;
 }
 
 static void device_pci_stop(struct vtdp_device *device)
@@ -332,17 +304,40 @@ static struct vtdp_device *device_alloc(struct vtdp_client *client,
 	return device;
 }
 
+/* What an attach wants, as the checks name it. */
+static u32 device_acts(u32 flags)
+{
+	u32 acts = VTDPASID_REFUSES_ATTACH;
+
+	if (flags & VTDPASID_ATTACH_ATS)
+		acts |= VTDPASID_REFUSES_ATS;
+	if (flags & VTDPASID_ATTACH_PRI)
+		acts |= VTDPASID_REFUSES_PRI;
+	return acts;
+}
+
+static int device_check(const struct vtdp_subject *subject,
+			struct vtdpasid_attach *arg)
+{
+	int err;
+
+	if (!device_is_registered(&subject->pdev->dev))
+		return -ENODEV;
+	err = vtdp_check(subject, device_acts(arg->flags), &arg->out_check);
+	if (!err && vtdp_check_unsafe_interrupts())
+		add_taint(TAINT_USER, LOCKDEP_STILL_OK);
+	return err;
+}
+
 static int device_attach_locked(struct vtdp_client *client, struct pci_dev *pdev,
 				struct vtdpasid_attach *arg)
 {
-	struct vtdp_unit *unit = vtdp_unit_of(pdev);
+	const struct vtdp_subject subject = { vtdp_unit_of(pdev), pdev };
+	struct vtdp_unit *unit = subject.unit;
 	struct vtdp_device *device;
 	int err;
 
-	err = device_check(unit, pdev);
-	if (err)
-		return err;
-	err = vtdp_ats_check(unit, pdev, arg->flags);
+	err = device_check(&subject, arg);
 	if (err)
 		return err;
 
@@ -354,21 +349,18 @@ static int device_attach_locked(struct vtdp_client *client, struct pci_dev *pdev
 		return PTR_ERR(device);
 	err = xa_alloc(&client->devices, &device->id, device, xa_limit_31b,
 		       GFP_KERNEL_ACCOUNT);
-	if (err) {
-		device_free(device);
-		return err;
-	}
+	if (err)
+		goto free;
+	err = device_pci_start(device, &arg->out_check);
+	if (err)
+		goto erase;
 
 	vtdp_ats_prepare(device, arg->flags);
-	device_pci_start(device);
 	vtdp_bind_entry0(device);
 	device_link(device);
-	/* Translated requests could be routed to a peer, too. */
-	err = device->ats_on && !device->acs ? -EXDEV : 0;
+	err = vtdp_ctx_attach(device);
 	if (!err)
-		err = vtdp_ctx_attach(device);
-	if (!err)
-		err = vtdp_ats_start(device);
+		err = vtdp_ats_start(device, &arg->out_check);
 	if (err) {
 		device_detach_locked(device);
 		return err;
@@ -381,6 +373,12 @@ static int device_attach_locked(struct vtdp_client *client, struct pci_dev *pdev
 	arg->out_pasid_max = device->pasid_max;
 	arg->out_state = vtdp_device_state(device);
 	return 0;
+
+erase:
+	xa_erase(&client->devices, device->id);
+free:
+	device_free(device);
+	return err;
 }
 
 /**

@@ -7,6 +7,7 @@
 #include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/module.h>
+#include <linux/utsname.h>
 
 #include "vtdpasid.h"
 
@@ -106,6 +107,9 @@ static int __init main_init(void)
 	err = vtdp_chardev_init();
 	if (err)
 		goto power;
+	if (!VTDP_KERNEL_TESTED)
+		pr_warn("not tested on this kernel, %s: tested are %s\n",
+			init_utsname()->release, VTDP_KERNELS);
 	pr_info("%s loaded, %u units found, PASID tables by %s\n", VTDP_VERSION,
 		vtdp_nr_units, pasid_table);
 	return 0;

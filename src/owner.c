@@ -16,6 +16,8 @@
 #include <linux/acpi.h>
 #include <linux/pci.h>
 
+#include <asm/pci.h>
+
 #include "vtdpasid.h"
 
 #define RIDS_PER_BUS	256
@@ -41,12 +43,19 @@ static int bridge_rid(struct pci_dev *bridge)
 	return -1;
 }
 
+/* Functions behind a VMD are on buses of its own, and use its requester id. */
+static struct pci_dev *requester(struct pci_dev *pdev)
+{
+	return is_vmd(pdev->bus) ? to_pci_sysdata(pdev->bus)->vmd_dev : pdev;
+}
+
 /* Is @fn true for any requester id of a function? Its own comes first. */
 static bool any_rid(struct pci_dev *pdev, rid_fn fn, void *data)
 {
 	struct pci_bus *bus;
 	unsigned int devfn;
 
+	pdev = requester(pdev);
 	if (fn(pci_dev_id(pdev), data))
 		return true;
 	if (pdev->dma_alias_mask)
@@ -62,42 +71,63 @@ static bool any_rid(struct pci_dev *pdev, rid_fn fn, void *data)
 	return false;
 }
 
+static int requester_segment(struct pci_dev *pdev)
+{
+	return pci_domain_nr(requester(pdev)->bus);
+}
+
 static bool rid_equals(u16 rid, void *data)
 {
 	return rid == *(u16 *)data;
 }
 
+/* Is that one of the requester ids of the function @data? */
+static bool rid_is_of(u16 rid, void *data)
+{
+	return any_rid(data, rid_equals, &rid);
+}
+
+/* Finds a requester id other than that in @data, and leaves it there. */
 static bool rid_differs(u16 rid, void *data)
 {
-	return rid != *(u16 *)data;
+	int *found = data;
+
+	if (rid == *found)
+		return false;
+	*found = rid;
+	return true;
 }
 
 /**
- * vtdp_owner_aliased() - can others' requests look like this function's?
+ * vtdp_owner_alias() - can others' requests look like this function's?
  * @pdev: the function
+ * @nth: 0 for the first of them, and so on
+ * @other: set to the other function, a reference is held; or to NULL
  *
- * Says with a log line whose, if so. Context: may sleep.
+ * A function without such others may still have two requester ids, or one that
+ * is a bridge's; then it is that.
+ *
+ * Context: may sleep.
+ * Return: requester id of what is in the way; -1 when nothing is.
  */
-bool vtdp_owner_aliased(struct pci_dev *pdev)
+int vtdp_owner_alias(struct pci_dev *pdev, unsigned int nth,
+		     struct pci_dev **other)
 {
-	u16 rid = pci_dev_id(pdev);
-	struct pci_dev *other = NULL;
+	int rid = pci_dev_id(pdev);
+	unsigned int found = 0;
 
-	if (any_rid(pdev, rid_differs, &rid)) {
-		pci_err(pdev, "requests may carry a bridge's or another function's requester id: no attach\n");
-		return true;
-	}
-	for_each_pci_dev(other) {
-		if (other == pdev || pci_domain_nr(other->bus) !=
-		    pci_domain_nr(pdev->bus) ||
-		    !any_rid(other, rid_equals, &rid))
+	*other = NULL;
+	for_each_pci_dev(*other) {
+		if (*other == pdev ||
+		    requester_segment(*other) != requester_segment(pdev) ||
+		    !any_rid(*other, rid_is_of, pdev))
 			continue;
-		pci_err(pdev, "requests cannot be told apart from those of %s: no attach\n",
-			pci_name(other));
-		pci_dev_put(other);
-		return true;
+		if (found++ == nth)
+			return pci_dev_id(*other);
 	}
-	return false;
+	if (!found && !nth && any_rid(pdev, rid_differs, &rid))
+		return rid;
+	return -1;
 }
 
 /* ---- the rule ------------------------------------------------------------ */
@@ -108,12 +138,27 @@ bool vtdp_owner_claimed(struct pci_dev *pdev)
 	return READ_ONCE(pdev->dev.driver) == &vtdp_pci_driver.driver;
 }
 
-static bool driver_for_userspace(struct device_driver *driver)
+/*
+ * Drivers whose functions get no context entry. Most say so themselves: those
+ * that hand functions to userspace and take care of DMA there (vfio, pci-stub,
+ * our own), and that of PCIe ports, which do no DMA of their own: what comes
+ * from below a port has the requester id of its function. The others give
+ * userspace the registers of a function, and with that its DMA.
+ */
+static bool driver_has_no_dma(struct device_driver *driver)
 {
-	/* Those that take care of DMA themselves: vfio, pci-stub, our own. */
+	static const char * const names[] = { "igb_uio", "xen_pciback" };
+	unsigned int i;
+
 	if (to_pci_driver(driver)->driver_managed_dma)
 		return true;
-	return !strcmp(driver->name, "uio_pci_generic");
+	/* That of the module, which is the same for each driver in it. */
+	if (!driver->mod_name)
+		return false;
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(driver->mod_name, names[i]))
+			return true;
+	return str_has_prefix(driver->mod_name, "uio_");
 }
 
 /*
@@ -125,7 +170,7 @@ bool vtdp_owner_userspace(struct pci_dev *pdev)
 	struct device_driver *driver = READ_ONCE(pdev->dev.driver);
 
 	lockdep_assert_held(&vtdp_lock);
-	return driver && driver_for_userspace(driver);
+	return driver && driver_has_no_dma(driver);
 }
 
 /* A function whose driver has refused it, but is not off yet. */
@@ -137,7 +182,7 @@ static bool function_passes(struct vtdp_unit *unit, struct pci_dev *pdev)
 
 	lockdep_assert_held(&vtdp_lock);
 	if (driver && pdev != driverless)
-		return !driver_for_userspace(driver);
+		return !driver_has_no_dma(driver);
 	return vtdp_passthrough_all ||
 	       vtdp_unit_firmware_uses(unit, pdev, pci_dev_id(pdev));
 }
@@ -148,7 +193,7 @@ static bool rid_passes(struct vtdp_unit *unit, u16 rid)
 	struct pci_dev *pdev = NULL;
 
 	for_each_pci_dev(pdev) {
-		if (pci_domain_nr(pdev->bus) == unit->drhd->segment &&
+		if (requester_segment(pdev) == unit->drhd->segment &&
 		    device_is_registered(&pdev->dev) &&
 		    any_rid(pdev, rid_equals, &rid) &&
 		    function_passes(unit, pdev)) {
@@ -272,22 +317,16 @@ static struct notifier_block owner_nb = {
 
 static int owner_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
-	struct vtdp_unit *unit;
-	bool firmware;
+	struct vtdp_subject subject = { .pdev = pdev };
+	u32 check;
 	int err;
 
-	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL) {
-		pci_err(pdev, "not claimed: it is a bridge\n");
-		return -EINVAL;
-	}
 	mutex_lock(&vtdp_lock);
-	unit = vtdp_unit_of(pdev);
-	firmware = unit && vtdp_unit_firmware_uses(unit, pdev, pci_dev_id(pdev));
+	subject.unit = vtdp_unit_of(pdev);
+	err = vtdp_check(&subject, VTDPASID_REFUSES_CLAIM, &check);
 	mutex_unlock(&vtdp_lock);
-	if (firmware) {
-		pci_err(pdev, "not claimed: firmware does DMA with it (RMRR), which would fail\n");
-		return -EPERM;
-	}
+	if (err)
+		return err;
 
 	err = pci_enable_device(pdev);
 	if (err)

@@ -19,9 +19,6 @@
 
 #define PDTS_MIN	2	/* 512 entries: one page, 32768 PASIDs */
 
-/* ECAP bits that decide what an entry looks like or how it is written. */
-#define ENTRY_CAPS	(VTD_ECAP_C | VTD_ECAP_SC | VTD_ECAP_SMPWC)
-
 /**
  * vtdp_page_alloc() - memory for a structure that hardware reads
  * @unit: unit that will read it
@@ -130,6 +127,22 @@ void vtdp_entry_first_stage(const struct vtdp_unit *unit, u64 *entry, u16 did,
 }
 
 /**
+ * vtdp_pass_through_width() - what AW has to be in entries that pass through
+ * @unit: unit that will read them
+ *
+ * The largest that the unit has (9.6), though nothing is walked. Its encoding is
+ * that of the bits of CAP.SAGAW, of which 0 and 4 are reserved (11.4.2).
+ *
+ * Return: VTD_PASID0_AW; 0 when there is none.
+ */
+unsigned int vtdp_pass_through_width(const struct vtdp_unit *unit)
+{
+	unsigned int widths = FIELD_GET(VTD_CAP_SAGAW, unit->cap) & 0xe;
+
+	return widths ? fls(widths) - 1 : 0;
+}
+
+/**
  * vtdp_entry_pass_through() - a PASID entry that translates nothing
  * @unit: unit that will read it
  * @entry: filled in
@@ -140,7 +153,7 @@ void vtdp_entry_pass_through(const struct vtdp_unit *unit, u64 *entry, u16 did)
 	memset(entry, 0, VTD_PASID_QWORDS * sizeof(*entry));
 	entry[0] = VTD_PASID0_P |
 		   FIELD_PREP(VTD_PASID0_PGTT, VTD_PGTT_PASS_THROUGH) |
-		   FIELD_PREP(VTD_PASID0_AW, 2);
+		   FIELD_PREP(VTD_PASID0_AW, vtdp_pass_through_width(unit));
 	entry[1] = FIELD_PREP(VTD_PASID1_DID, did);
 	if (unit->ecap & VTD_ECAP_SC)
 		entry[1] |= VTD_PASID1_PGSNP;
@@ -168,7 +181,6 @@ void vtdp_pool_init(struct vtdp_pool *pool)
 {
 	xa_init(&pool->leaves);
 	INIT_LIST_HEAD(&pool->tables);
-	pool->caps = 0;
 }
 
 static void pool_exit(struct vtdp_pool *pool)
@@ -195,17 +207,16 @@ static void table_link(struct vtdp_table *table, unsigned int index, u64 *leaf)
  * vtdp_table_init() - the PASID table of a function
  * @table: to be filled in
  * @unit: unit that will walk it
- * @shared: pool of leaves that it shares, or NULL
+ * @shared: pool of leaves that it shares with functions of that unit, or NULL
  *
  * Nothing in it is present, but for leaves that others of the pool have.
  *
  * Context: may sleep; under vtdp_lock.
- * Return: 0; -ENOMEM; -EXDEV when entries of the pool do not suit the unit.
+ * Return: 0 or -ENOMEM.
  */
 int vtdp_table_init(struct vtdp_table *table, struct vtdp_unit *unit,
 		    struct vtdp_pool *shared)
 {
-	u64 caps = unit->ecap & ENTRY_CAPS;
 	struct vtdp_leaf *leaf;
 	unsigned long index;
 
@@ -215,10 +226,6 @@ int vtdp_table_init(struct vtdp_table *table, struct vtdp_unit *unit,
 	table->unit = unit;
 	table->pool = shared ?: &table->own_pool;
 	table->pdts = PDTS_MIN;
-	if (list_empty(&table->pool->tables))
-		table->pool->caps = caps;
-	else if (table->pool->caps != caps)
-		return -EXDEV;
 
 	table->dir = vtdp_page_alloc(unit, vtdp_table_dir_order(PDTS_MIN));
 	table->leaf0.entries = vtdp_page_alloc(unit, 0);

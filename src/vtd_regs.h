@@ -43,6 +43,7 @@
 #define VTD_CAP_PLMR		BIT_ULL(5)
 #define VTD_CAP_PHMR		BIT_ULL(6)
 #define VTD_CAP_CM		BIT_ULL(7)
+#define VTD_CAP_SAGAW		GENMASK_ULL(12, 8)	/* 1: 39 bit, 2: 48, 3: 57 */
 #define VTD_CAP_FRO		GENMASK_ULL(33, 24)	/* in 16 bytes */
 #define VTD_CAP_NFR		GENMASK_ULL(47, 40)	/* less one */
 #define VTD_CAP_MAMV		GENMASK_ULL(53, 48)
@@ -127,6 +128,9 @@
 #define VTD_EVENT_ADDR		0x8
 #define VTD_EVENT_UADDR		0xc
 #define VTD_EVENT_IM		BIT(31)
+
+/* 8.8: flags of a SATC structure of the DMAR table */
+#define VTD_SATC_REQUIRED	BIT(0)
 
 /* 9.1: scalable-mode root entry, two qwords: devfn below 0x80, and the rest */
 #define VTD_ROOT_P		BIT_ULL(0)

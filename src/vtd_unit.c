@@ -9,8 +9,6 @@
 #include <linux/iopoll.h>
 #include <linux/slab.h>
 
-#include <asm/cpufeature.h>
-
 #include "vtdpasid.h"
 
 #define UNIT_TIMEOUT_US		500000
@@ -109,6 +107,33 @@ struct vtdp_unit *vtdp_unit_of(struct pci_dev *pdev)
 	return rest;
 }
 
+/* Does the unit's scope name that requester id, of an ACPI device (8.3.1)? */
+static bool unit_names_rid(const struct vtdp_unit *unit, u16 rid)
+{
+	const struct vtdp_dmar *drhd = unit->drhd;
+	unsigned int i;
+
+	for (i = 0; i < drhd->scopes; i++)
+		if (drhd->scope[i].type == ACPI_DMAR_SCOPE_TYPE_NAMESPACE &&
+		    drhd->scope[i].depth == 1 &&
+		    PCI_DEVID(drhd->scope[i].bus, drhd->scope[i].path[0]) == rid)
+			return true;
+	return false;
+}
+
+/* The next structure of a type that covers a function, after @from or NULL. */
+static const struct vtdp_dmar *dmar_next(const struct vtdp_dmar *from, u16 type,
+					 struct pci_dev *pdev)
+{
+	const struct vtdp_dmar *dmar =
+		from ?: list_entry(&dmar_list, struct vtdp_dmar, node);
+
+	list_for_each_entry_continue(dmar, &dmar_list, node)
+		if (dmar->type == type && dmar_covers(dmar, pdev))
+			return dmar;
+	return NULL;
+}
+
 /**
  * vtdp_unit_firmware_uses() - does firmware do DMA with a requester id?
  * @unit: its unit
@@ -123,22 +148,69 @@ struct vtdp_unit *vtdp_unit_of(struct pci_dev *pdev)
 bool vtdp_unit_firmware_uses(struct vtdp_unit *unit, struct pci_dev *pdev,
 			     u16 rid)
 {
+	return unit_names_rid(unit, rid) ||
+	       (pdev && dmar_next(NULL, ACPI_DMAR_TYPE_RESERVED_MEMORY, pdev));
+}
+
+/**
+ * vtdp_unit_firmware_needs() - would firmware miss that DMA?
+ * @unit: its unit
+ * @pdev: the function with that requester id
+ * @rid: requester id
+ *
+ * Regions of USB controllers and graphics serve the time before there is a
+ * driver, and may be taken away with the function, as VFIO does too.
+ *
+ * Context: may sleep.
+ */
+bool vtdp_unit_firmware_needs(struct vtdp_unit *unit, struct pci_dev *pdev,
+			      u16 rid)
+{
+	if (pdev->class >> 8 == PCI_CLASS_SERIAL_USB ||
+	    pdev->class >> 16 == PCI_BASE_CLASS_DISPLAY)
+		return unit_names_rid(unit, rid);
+	return vtdp_unit_firmware_uses(unit, pdev, rid);
+}
+
+/**
+ * vtdp_unit_allows_ats() - may a function use ATS, for all that firmware says?
+ * @pdev: the function
+ *
+ * Functions below a root port that a structure for root ports (ATSR, 8.5) names,
+ * and those that are integrated into the root complex.
+ *
+ * Context: may sleep.
+ */
+bool vtdp_unit_allows_ats(struct pci_dev *pdev)
+{
 	const struct vtdp_dmar *dmar;
-	unsigned int i;
 
-	for (i = 0; i < unit->drhd->scopes; i++) {
-		const struct vtdp_scope *scope = &unit->drhd->scope[i];
-
-		if (scope->type == ACPI_DMAR_SCOPE_TYPE_NAMESPACE &&
-		    scope->depth == 1 &&
-		    PCI_DEVID(scope->bus, scope->path[0]) == rid)
-			return true;
-	}
-	if (!pdev)
-		return false;
+	pdev = pci_physfn(pdev);
+	if (!pci_upstream_bridge(pdev))
+		return true;
 	list_for_each_entry(dmar, &dmar_list, node)
-		if (dmar->type == ACPI_DMAR_TYPE_RESERVED_MEMORY &&
-		    dmar_covers(dmar, pdev))
+		if (dmar->type == ACPI_DMAR_TYPE_ROOT_ATS &&
+		    dmar->flags & ACPI_DMAR_ALLOW_ALL &&
+		    dmar->segment == pci_domain_nr(pdev->bus))
+			return true;
+	return dmar_next(NULL, ACPI_DMAR_TYPE_ROOT_ATS, pdev);
+}
+
+/**
+ * vtdp_unit_wants_ats() - does a function not work without ATS?
+ * @pdev: the function
+ *
+ * So says firmware of some that are integrated into the root complex (SATC, 8.8).
+ *
+ * Context: may sleep.
+ */
+bool vtdp_unit_wants_ats(struct pci_dev *pdev)
+{
+	const struct vtdp_dmar *dmar = NULL;
+
+	pdev = pci_physfn(pdev);
+	while ((dmar = dmar_next(dmar, ACPI_DMAR_TYPE_SATC, pdev)))
+		if (dmar->flags & VTD_SATC_REQUIRED)
 			return true;
 	return false;
 }
@@ -218,90 +290,6 @@ static int unit_invalidate_all(struct vtdp_unit *unit)
 }
 
 /* ---- takeover and handback ----------------------------------------------- */
-
-struct unit_check {
-	u64 cap;	/* bits that CAP must have */
-	u64 ecap;	/* bits that ECAP must have */
-	u32 check;
-	const char *what;
-};
-
-static const struct unit_check unit_checks[] = {
-	{ 0, VTD_ECAP_SMTS, VTDPASID_CHECK_SMTS,
-	  "no scalable mode (ECAP.SMTS=0): this unit cannot be used" },
-	{ 0, VTD_ECAP_FSTS, VTDPASID_CHECK_FSTS,
-	  "no first-stage translation (ECAP.FSTS=0): this unit cannot be used" },
-	{ 0, VTD_ECAP_QI, VTDPASID_CHECK_QI,
-	  "no queued invalidation (ECAP.QI=0): this unit cannot be used" },
-	{ 0, VTD_ECAP_PT, VTDPASID_CHECK_PT,
-	  "no pass-through (ECAP.PT=0): drivers would lose their DMA" },
-	{ 0, VTD_ECAP_PASID, VTDPASID_CHECK_PASID,
-	  "no requests with PASID (ECAP.PASID=0): this unit cannot be used" },
-};
-
-/* What the CPU's page tables may contain, the unit must be able to walk. */
-static u32 unit_check_paging(struct vtdp_unit *unit, const char **what)
-{
-	if (boot_cpu_has(X86_FEATURE_GBPAGES) && !(unit->cap & VTD_CAP_FS1GP)) {
-		*what = "no 1 GiB pages (CAP.FS1GP=0), but the CPU uses them: hide pdpe1gb from it";
-		return VTDPASID_CHECK_FS1GP;
-	}
-	if (pgtable_l5_enabled() && !(unit->cap & VTD_CAP_FS5LP)) {
-		*what = "no 5-level paging (CAP.FS5LP=0), but the CPU runs it: boot with no5lvl";
-		return VTDPASID_CHECK_FS5LP;
-	}
-	if (unit->cap & VTD_CAP_RWBF) {
-		*what = "it needs write-buffer flushes (CAP.RWBF=1): this unit cannot be used";
-		return VTDPASID_CHECK_RWBF;
-	}
-	if (!(unit->ecap & VTD_ECAP_SMPWC)) {
-		if (!boot_cpu_has(X86_FEATURE_HYPERVISOR)) {
-			*what = "page walks do not snoop (ECAP.SMPWC=0): this unit cannot be used";
-			return VTDPASID_CHECK_SMPWC;
-		}
-		pr_warn("unit %u: page walks do not snoop (ECAP.SMPWC=0); accepted in a virtual machine only\n",
-			unit->index);
-	}
-	return VTDPASID_CHECK_NONE;
-}
-
-static int unit_refuse(struct vtdp_unit *unit, u32 *check, u32 id, int err,
-		       const char *what)
-{
-	*check = id;
-	pr_err("unit %u not taken over: %s\n", unit->index, what);
-	return err;
-}
-
-static int unit_check(struct vtdp_unit *unit, u32 *check)
-{
-	u32 gsts = vtdp_read32(unit, VTD_GSTS);
-	const char *what;
-	unsigned int i;
-	u32 id;
-
-	if (intel_iommu_enabled)
-		return unit_refuse(unit, check, VTDPASID_CHECK_KERNEL_IOMMU, -EBUSY,
-				   "the kernel's intel-iommu driver is active: boot with intel_iommu=off");
-	if (gsts & VTD_GSTS_IRES)
-		return unit_refuse(unit, check, VTDPASID_CHECK_INTR_REMAP, -EADDRINUSE,
-				   "interrupt remapping is on (GSTS.IRES): boot with intremap=off; if it stays on, the firmware left it on, and this machine cannot be used");
-	if (gsts & VTD_GSTS_TES)
-		return unit_refuse(unit, check, VTDPASID_CHECK_TRANSLATION, -EEXIST,
-				   "translation is on (GSTS.TES), left on by firmware or another kernel: reboot with intel_iommu=off, and look for DMA protection in the firmware's setup");
-	if (gsts & VTD_GSTS_QIES)
-		return unit_refuse(unit, check, VTDPASID_CHECK_QUEUE, -EADDRINUSE,
-				   "the invalidation queue is on (GSTS.QIES), somebody uses it: boot with intel_iommu=off intremap=off");
-	for (i = 0; i < ARRAY_SIZE(unit_checks); i++)
-		if ((unit->cap & unit_checks[i].cap) != unit_checks[i].cap ||
-		    (unit->ecap & unit_checks[i].ecap) != unit_checks[i].ecap)
-			return unit_refuse(unit, check, unit_checks[i].check,
-					   -EPROTONOSUPPORT, unit_checks[i].what);
-	id = unit_check_paging(unit, &what);
-	if (id)
-		return unit_refuse(unit, check, id, -EPROTONOSUPPORT, what);
-	return 0;
-}
 
 /* Save or restore the event registers: control last, since it unmasks. */
 static void unit_copy_events(struct vtdp_unit *unit, u32 (*events)[4],
@@ -427,15 +415,14 @@ static int unit_start(struct vtdp_unit *unit)
  */
 int vtdp_unit_takeover(struct vtdp_unit *unit, u32 *check)
 {
+	const struct vtdp_subject subject = { .unit = unit };
 	int err;
 
 	lockdep_assert_held(&vtdp_lock);
 	*check = VTDPASID_CHECK_NONE;
-	if (unit->state == VTDPASID_UNIT_BROKEN)
-		return -EIO;
-	if (unit->state != VTDPASID_UNIT_IDLE)
+	if (unit->state == VTDPASID_UNIT_TAKEN)
 		return -EALREADY;
-	err = unit_check(unit, check);
+	err = vtdp_check(&subject, VTDPASID_REFUSES_TAKEOVER, check);
 	if (err)
 		return err;
 
@@ -659,9 +646,12 @@ static int dmar_load(void)
 	}
 	err = vtdp_dmar_parse(table, table->length, &dmar_list);
 	acpi_put_table(table);
-	if (err)
-		pr_err("the DMAR table is damaged\n");
-	return err;
+	if (err != -EINVAL)
+		return err;
+	/* What it says of one unit may be said in the part that is not read. */
+	vtdp_dmar_free(&dmar_list);
+	pr_err("the DMAR table is damaged: no unit is used\n");
+	return 0;
 }
 
 /**
@@ -671,7 +661,7 @@ static int dmar_load(void)
  * preflight is for it, too.
  *
  * Context: may sleep; at load.
- * Return: 0, -ENOMEM, or -EINVAL for a damaged table.
+ * Return: 0 or -ENOMEM.
  */
 int vtdp_units_init(void)
 {

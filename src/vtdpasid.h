@@ -232,15 +232,14 @@ struct vtdp_leaf {
 /**
  * struct vtdp_pool - PASID tables from the second on
  * @leaves: struct vtdp_leaf by directory index
- * @tables: that refer to them; one, but for the shared layouts
- * @caps: ECAP bits that entries depend on; equal for all of @tables
+ * @tables: that refer to them; one, but for the shared layouts. All of one unit:
+ *	what changes is invalidated in the unit of the binding alone
  *
  * Under vtdp_lock.
  */
 struct vtdp_pool {
 	struct xarray leaves;
 	struct list_head tables;
-	u64 caps;
 };
 
 /**
@@ -601,6 +600,27 @@ extern bool vtdp_allow_unsafe_interrupts;
 extern bool vtdp_passthrough_all;
 extern unsigned int vtdp_user_pasids;
 
+/**
+ * struct vtdp_subject - what a check looks at
+ * @unit: the unit, or that of @pdev; NULL without
+ * @pdev: the function, or NULL
+ */
+struct vtdp_subject {
+	struct vtdp_unit *unit;
+	struct pci_dev *pdev;
+};
+
+/* check.c: what a machine, a unit and a function have to have */
+int vtdp_check(const struct vtdp_subject *subject, u32 acts, u32 *id);
+int vtdp_check_one(const struct vtdp_subject *subject, u32 which, u32 acts);
+unsigned int vtdp_check_list(u32 scope, const struct vtdp_subject *subject,
+			     struct vtdpasid_check_result *results,
+			     unsigned int max);
+bool vtdp_check_unsafe_interrupts(void);
+
+/* preflight.c: VTDPASID_PREFLIGHT */
+int vtdp_preflight(struct vtdpasid_preflight *arg);
+
 /* vtd_dmar.c: the ACPI DMAR table */
 int vtdp_dmar_parse(const void *table, size_t length, struct list_head *out);
 void vtdp_dmar_free(struct list_head *list);
@@ -615,6 +635,10 @@ struct vtdp_unit *vtdp_unit_by_index(unsigned int index);
 struct vtdp_unit *vtdp_unit_of(struct pci_dev *pdev);
 bool vtdp_unit_firmware_uses(struct vtdp_unit *unit, struct pci_dev *pdev,
 			     u16 rid);
+bool vtdp_unit_firmware_needs(struct vtdp_unit *unit, struct pci_dev *pdev,
+			      u16 rid);
+bool vtdp_unit_allows_ats(struct pci_dev *pdev);
+bool vtdp_unit_wants_ats(struct pci_dev *pdev);
 int vtdp_unit_command(struct vtdp_unit *unit, u32 bit, bool on);
 int vtdp_unit_takeover(struct vtdp_unit *unit, u32 *check);
 int vtdp_unit_handback(struct vtdp_unit *unit);
@@ -719,9 +743,8 @@ int vtdp_prq_drain(struct vtdp_binding *binding);
 int vtdp_prq_drain_device(struct vtdp_device *device);
 
 /* ats.c: ATS and page requests of a function */
-int vtdp_ats_check(struct vtdp_unit *unit, struct pci_dev *pdev, u32 flags);
 void vtdp_ats_prepare(struct vtdp_device *device, u32 flags);
-int vtdp_ats_start(struct vtdp_device *device);
+int vtdp_ats_start(struct vtdp_device *device, u32 *check);
 void vtdp_ats_stop(struct vtdp_device *device);
 
 /* vtd_ctx.c: root and context tables */
@@ -755,6 +778,7 @@ void vtdp_table_drop_leaf(struct vtdp_table *table, u32 pasid);
 unsigned int vtdp_table_leaves(struct vtdp_table *table);
 void vtdp_entry_first_stage(const struct vtdp_unit *unit, u64 *entry, u16 did,
 			    const u64 *root);
+unsigned int vtdp_pass_through_width(const struct vtdp_unit *unit);
 void vtdp_entry_pass_through(const struct vtdp_unit *unit, u64 *entry, u16 did);
 void vtdp_entry_set(struct vtdp_unit *unit, u64 *slot, const u64 *entry,
 		    unsigned int qwords);
@@ -774,10 +798,14 @@ void vtdp_owner_exit(void);
 int vtdp_owner_apply(struct vtdp_unit *unit);
 bool vtdp_owner_claimed(struct pci_dev *pdev);
 bool vtdp_owner_userspace(struct pci_dev *pdev);
-bool vtdp_owner_aliased(struct pci_dev *pdev);
+int vtdp_owner_alias(struct pci_dev *pdev, unsigned int nth,
+		     struct pci_dev **other);
 
 /* acs.c: access control services on the way up */
-bool vtdp_acs_get(struct pci_dev *pdev);
+#define VTDP_ACS_NEEDED		(PCI_ACS_RR | PCI_ACS_UF)
+
+struct pci_dev *vtdp_acs_lacking(struct pci_dev *pdev, unsigned int nth);
+int vtdp_acs_get(struct pci_dev *pdev);
 void vtdp_acs_put(struct pci_dev *pdev);
 
 /* device.c: attach and detach */
@@ -792,6 +820,7 @@ void vtdp_device_resume(struct pci_dev *pdev);
 void vtdp_device_stop_rid(struct vtdp_unit *unit, u16 rid);
 bool vtdp_device_stopped_rid(struct vtdp_unit *unit, u16 rid);
 u32 vtdp_device_state(const struct vtdp_device *device);
+bool vtdp_device_may_share(const struct vtdp_unit *unit);
 
 /* space.c: address spaces */
 #define VTDP_SPACE_BINDINGS	256	/* most bindings of one space */

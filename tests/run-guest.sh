@@ -95,6 +95,25 @@ suites() {
 	suite refuse-write-buffer programs=x_refuse:rwbf env=SVA_TESTDEV_CAP_SET=10
 	suite refuse-left-on programs="x_refuse:left-on" append=iomem=relaxed
 
+	suite refuse-width programs=x_refuse:width env=SVA_TESTDEV_CAP_CLEAR=1f00
+
+	# What PREFLIGHT says of it, and of functions of each kind.
+	suite preflight programs=x_preflight:all modules="pci-stub uio_pci_generic" \
+		device=pcie-root-port,id=rp1,chassis=1,addr=6 device=sva-testdev,bus=rp1 \
+		device=ioh3420,id=rp2,chassis=2,addr=7 device=sva-testdev,bus=rp2 \
+		device=edu,addr=8 device=pcie-pci-bridge,id=br,addr=9 \
+		device=edu,bus=br,addr=1 device=edu,bus=br,addr=2
+	suite preflight-firmware programs=x_preflight:firmware \
+		option="--file=$guest/dmar.aml:kernel/firmware/acpi/dmar.aml" \
+		device=edu,addr=6 device=qemu-xhci,addr=7 \
+		device=pcie-root-port,id=rp1,chassis=1,addr=8 device=sva-testdev,bus=rp1
+	suite preflight-bare programs=x_preflight:bare option=--cpu=max,la57=off,-hypervisor
+	suite preflight-forge programs=x_preflight:forge option=--cpu=max,la57=off,-hypervisor \
+		env=SVA_TESTDEV_ECAP_SET=1000000000000
+	suite preflight-none programs=x_preflight:none iommu=none
+	suite preflight-width programs=x_preflight:width modules=nvme env=SVA_TESTDEV_CAP_CLEAR=400 \
+		device=nvme,drive=DISK,serial=vtdpasid,addr=6
+
 	# A disk and a network card, with their kernel drivers, all the time.
 	suite life programs=x_life append=iomem=relaxed modules="nvme e1000e pci-stub" seconds=240 \
 		device=nvme,drive=DISK,serial=vtdpasid device=e1000e,netdev=NIC
@@ -178,6 +197,7 @@ build_all() {
 		"$top/scripts/testbed.sh" host qemu "$kernel"
 		make --no-print-directory -s -C "$here/device" O="$build/device"
 		make --no-print-directory -s -C "$here/guest" O="$guest"
+		python3 "$here/dmar.py" "$guest/dmar.aml"
 	fi
 	[ -e "$module" ] || die "$module is not there"
 }

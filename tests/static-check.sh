@@ -147,6 +147,7 @@ waiver() { waivers+=("$1 $2"); }
 waiver COMPLEX_MACRO 'include/uapi/vtdpasid*.h' "a list, which cannot be in parentheses"
 waiver MACRO_ARG_REUSE include/uapi/vtdpasid_checks.h "the argument is a macro"
 waiver MACRO_ARG_UNUSED include/uapi/vtdpasid.h "the enumeration needs no words"
+waiver MACRO_ARG_UNUSED src/check.c "the log tells of what is missing only"
 
 waived() {
 	local file=$1 type=$2 i word files
@@ -374,6 +375,26 @@ check_documented() {
 	done < <(sed -n 's/^module_param\(_named\)\?(\([a-z_]*\),.*/\2/p' src/*.c)
 }
 
+# Which kernels the module takes for tested: src/main.c says so in the log.
+check_conftest() {
+	local version want found
+
+	while read -r version want; do
+		found=$(sh scripts/conftest.sh . "$version" 2>/dev/null |
+			sed -n 's/^#define VTDP_KERNEL_TESTED //p')
+		[ "$found" = "$want" ] || echo "kernel $version: \"$found\", not $want"
+	done <<-'END'
+		5.19 0
+		6.0 0
+		6.1 1
+		6.12 1
+		7.3 1
+		7.4 0
+		7.10 0
+		10.1 0
+	END
+}
+
 # Links from one file of the tree to another lead somewhere.
 check_links() {
 	local file link
@@ -398,6 +419,7 @@ check "lines of up to 100 columns" check_columns
 check "nothing that does not belong here" check_forbidden
 check "ioctls and parameters are documented" check_documented
 check "links between documents" check_links
+check "kernels that are said to be tested" check_conftest
 check "include/uapi stands alone" check_uapi
 check "netlink spec and headers agree" check_netlink_spec
 check "checkpatch --strict: ${#module_files[@]} files" check_checkpatch

@@ -83,7 +83,7 @@ enum vtdpasid_check {
 /* How PASID tables are laid out: the module parameter pasid_table. */
 #define VTDPASID_TABLE_DEVICE	0	/* one per function (default) */
 #define VTDPASID_TABLE_UNIT	1	/* one per VT-d unit: unsafe */
-#define VTDPASID_TABLE_SYSTEM	2	/* one for all: unsafe */
+#define VTDPASID_TABLE_SYSTEM	2	/* one for all, of one unit: unsafe */
 
 /**
  * struct vtdpasid_get_info - ioctl(VTDPASID_GET_INFO)
@@ -254,13 +254,14 @@ struct vtdpasid_handback {
  *   EADDRINUSE       its driver hands it to userspace (vfio-pci, uio, ...)
  *   EISDIR           it is a bridge
  *   EXDEV            its requests cannot be told apart from another
- *                    function's; with pasid_table=system, its unit differs
- *                    from the others; with ATS, a port on the way up lacks
- *                    access control services
+ *                    function's; with pasid_table=system, functions of
+ *                    another unit are attached; with ATS, a port on the way
+ *                    up lacks access control services
  *   EACCES           not in a virtual machine, so its interrupts are not
  *                    isolated: load with allow_unsafe_interrupts=1
- *   EPROTONOSUPPORT  ATS or PRI was asked for and function or unit lacks it, or
- *                    PASID tables are shared (pasid_table=unit or system)
+ *   EPROTONOSUPPORT  ATS or PRI was asked for and function or unit lacks it,
+ *                    firmware names no ATSR for its root port, or PASID tables
+ *                    are shared (pasid_table=unit or system)
  *   EINVAL           PRI was asked for without ATS
  *   EKEYREJECTED     ATS was asked for and the firmware marks it untrusted
  *   EPERM            CAP_SYS_ADMIN is missing; CAP_SYS_RAWIO with
@@ -769,6 +770,7 @@ struct vtdpasid_check_result {
  *   ENODEV    no such function, or it is being removed
  *   EMSGSIZE  there are more results than @count; those that fit were written
  *   EINVAL    @result_size is below the structure's first version
+ *   E2BIG     @result_size is above 4096
  */
 struct vtdpasid_preflight {
 	__u32 size;

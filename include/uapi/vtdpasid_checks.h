@@ -237,9 +237,17 @@
 	  "the function can be reset", "reset methods", \
 	  "the function has no reset, so that it keeps what it knows of a process", \
 	  "switch the machine off and on before somebody else uses it") \
-	X(ALIKE, 56, \
-	  "units that share PASID tables are alike", "CAP and ECAP", \
-	  "its unit differs from the others, so that they cannot share PASID tables", \
-	  "load the module without pasid_table=")
+	X(ONE_UNIT, 56, \
+	  "what shares PASID tables is of one unit", "pasid_table", \
+	  "another unit's functions share PASID tables already", \
+	  "load the module without pasid_table=system") \
+	X(PASID_PF, 57, \
+	  "its physical function has PASIDs on", "PASID capability", \
+	  "its physical function has its PASIDs off", \
+	  "attach the physical function first") \
+	X(ATS_NEEDED, 58, \
+	  "the function works without ATS", "SATC of the ACPI table DMAR", \
+	  "the firmware says that the function does not work without ATS", \
+	  "attach with ATS")
 
 #endif /* _UAPI_VTDPASID_CHECKS_H */

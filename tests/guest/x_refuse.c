@@ -40,6 +40,7 @@ static const struct refusal refusals[] = {
 	{ "1g", -EPROTONOSUPPORT, VTDPASID_CHECK_FS1GP, { "1 GiB", "CAP.FS1GP", "pdpe1gb" }, 0 },
 	{ "5-level", -EPROTONOSUPPORT, VTDPASID_CHECK_FS5LP, { "5-level", "CAP.FS5LP", "no5lvl" }, 0 },
 	{ "rwbf", -EPROTONOSUPPORT, VTDPASID_CHECK_RWBF, { "write-buffer", "CAP.RWBF" }, 0 },
+	{ "width", -EPROTONOSUPPORT, VTDPASID_CHECK_SAGAW, { "address width", "CAP.SAGAW" }, 0 },
 	{ "translation", -EEXIST, VTDPASID_CHECK_TRANSLATION, { "GSTS.TES", "intel_iommu=off" }, TES },
 	{ "queue", -EADDRINUSE, VTDPASID_CHECK_QUEUE, { "GSTS.QIES", "intel_iommu=off" }, QIES },
 };

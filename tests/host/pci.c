@@ -36,7 +36,8 @@ struct pci_dev *pci_add(struct pci_bus *bus, unsigned int devfn)
 	mutex_init(&d->dev.mutex);
 	d->dev.mutex.l.name = "device_lock";
 	d->dev.registered = true;
-	d->ats_cap = POS_ATS;
+	d->eetlp_prefix_path = true;
+	d->reset_methods[0] = 1;
 	set16(d, POS_ATS + PCI_ATS_CAP, 4);
 	d->config[POS_PRI + PCI_PRI_STATUS + 1] = PCI_PRI_STATUS_STOPPED >> 8;
 	d->config[POS_PRI + PCI_PRI_MAX_REQ] = 32;

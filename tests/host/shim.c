@@ -895,7 +895,9 @@ void ida_free(struct ida *ida, unsigned int id)
 		shim_bug("ida_free of %u, which is not allocated", id);
 }
 
+bool shim_bare_metal;
+
 bool boot_cpu_has(int feature)
 {
-	return feature == X86_FEATURE_HYPERVISOR || feature == X86_FEATURE_GBPAGES;
+	return feature == X86_FEATURE_GBPAGES || (feature == X86_FEATURE_HYPERVISOR && !shim_bare_metal);
 }

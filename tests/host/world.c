@@ -75,6 +75,7 @@ static void add_fn(unsigned int k, unsigned int place)
 	d->pasid_width = place == F_PLAIN ? 0 : place == F_NARROW ? 7 : 20;
 	d->has_ats = place == F_DRIVEN || place == F_CLAIMED;
 	d->has_pri = d->has_ats;
+	d->ats_cap = d->has_ats ? 0x100 : 0;
 	if (place == F_DRIVEN) {
 		d->dev.driver = &pci_kernel_driver.driver;
 		pci_set_master(d);

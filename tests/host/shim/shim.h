@@ -90,6 +90,9 @@ typedef s64 ktime_t;
 
 #define BIT(n)			(1ul << (n))
 #define BIT_ULL(n)		(1ull << (n))
+#define __ffs64(v)		((unsigned int)__builtin_ctzll(v))
+#define hweight64(v)		((unsigned int)__builtin_popcountll(v))
+#define str_has_prefix(s, p)	(strncmp(s, p, strlen(p)) ? 0 : strlen(p))
 #define GENMASK(h, l)		((~0ul << (l)) & (~0ul >> (63 - (h))))
 #define GENMASK_ULL(h, l)	((~0ull << (l)) & (~0ull >> (63 - (h))))
 #define FIELD_SHIFT(m)		(__builtin_ctzll(m))
@@ -130,6 +133,7 @@ static inline int fls64(u64 x) { return x ? 64 - __builtin_clzll(x) : 0; }
 void shim_bug(const char *fmt, ...) __printf(1, 2);
 void shim_log(const char *level, const char *fmt, ...) __printf(2, 3);
 
+#define scnprintf(buf, size, ...) ({ int __n = snprintf(buf, size, __VA_ARGS__); (unsigned int)min_t(int, __n, (size) - 1); })
 #ifndef pr_fmt
 #define pr_fmt(f) f
 #endif
@@ -617,6 +621,14 @@ static inline void writeq(u64 v, volatile void *a) { shim_barrier(); model_mmio_
 #define X86_FEATURE_HYPERVISOR	1
 #define X86_FEATURE_GBPAGES	2
 bool boot_cpu_has(int feature);
+extern bool shim_bare_metal;	/* no hypervisor */
+static inline unsigned int cpuid_ecx(unsigned int leaf) { return leaf == 1 && !shim_bare_metal ? 1u << 31 : 0; }
+static const struct { int cpuid_level; } boot_cpu_data = { 7 };
+#define x86_cpu_to_apicid	0
+#define per_cpu(var, cpu)	((void)(cpu), (var))
+#define for_each_online_cpu(cpu) for ((cpu) = 0; (cpu) < 1; (cpu)++)
+#define LOCKDOWN_PCI_ACCESS	1
+#define security_locked_down(what) (0)
 #define pgtable_l5_enabled()	false
 extern int intel_iommu_enabled;
 #define CONFIG_INTEL_IOMMU	1
@@ -724,7 +736,7 @@ acpi_status acpi_get_table(const char *sig, u32 instance, struct acpi_table_head
 
 struct device;
 struct dev_pm_ops { int (*suspend)(struct device *d); int (*resume)(struct device *d); };
-struct device_driver { const char *name; const struct dev_pm_ops *pm; };
+struct device_driver { const char *name; const char *mod_name; const struct dev_pm_ops *pm; };
 #define DEFINE_SIMPLE_DEV_PM_OPS(n, s, r) const struct dev_pm_ops n = { s, r }
 #define pm_sleep_ptr(p)	(p)
 struct device {
@@ -758,7 +770,10 @@ static inline bool device_trylock(struct device *d) { return mutex_trylock(&d->m
 #define device_is_registered(d)	((d)->registered)
 
 struct pci_dev;
-struct pci_bus { u8 number; u16 domain; struct pci_bus *parent; struct pci_dev *self; };
+struct pci_sysdata { struct pci_dev *vmd_dev; };
+struct pci_bus { u8 number; int domain; struct pci_bus *parent; struct pci_dev *self; struct pci_sysdata *sysdata; };
+#define is_vmd(bus)		((bus)->sysdata)
+#define to_pci_sysdata(bus)	((bus)->sysdata)
 struct pci_device_id { u32 unused; };
 struct pci_driver {
 	const char *name;
@@ -781,6 +796,9 @@ struct pci_dev {
 	u8 hdr_type;
 	u16 dev_flags;
 	unsigned long *dma_alias_mask;
+	u32 class;
+	bool eetlp_prefix_path, pasid_no_tlp;
+	u8 reset_methods[8];
 	bool untrusted, is_virtfn, is_physfn, ats_enabled, pasid_enabled, pri_enabled, is_busmaster;
 	u32 pri_reqs_alloc;
 	u16 ats_cap;
@@ -795,6 +813,8 @@ struct pci_dev {
 	unsigned int resets;
 	struct pci_driver *match;	/* driver_override */
 };
+#define PCI_CLASS_SERIAL_USB	0x0c03
+#define PCI_BASE_CLASS_DISPLAY	0x03
 #define PCI_DEV_FLAG_PCIE_BRIDGE_ALIAS 1
 #define PCI_DEV_FLAGS_PCIE_BRIDGE_ALIAS 1
 #ifndef PCI_DEVFN
