@@ -31,13 +31,17 @@ void vtdp_bind_entry0(struct vtdp_device *device)
 		       VTD_PASID_QWORDS);
 }
 
+/* What else a change of an entry calls for. */
+#define INVALIDATE_ABSENT	BIT(0)	/* it was not present */
+#define INVALIDATE_DRAIN	BIT(1)	/* page requests come into the queue */
+
 /*
- * After an entry went, or, with caching mode (@absent), came (6.5.3.3): PASID
- * cache, then IOTLB, then device TLB. What was cached as not present is tagged
- * with domain id 0 (6.2.3).
+ * After an entry went, or, with caching mode (INVALIDATE_ABSENT), came (6.5.3.3):
+ * PASID cache, then IOTLB, then device TLB. What was cached as not present is
+ * tagged with domain id 0 (6.2.3).
  */
 static int bind_invalidate(struct vtdp_device *device, u16 did, u32 pasid,
-			   bool absent)
+			   unsigned int how)
 {
 	struct vtdp_unit *unit = device->unit;
 	struct vtdp_batch batch;
@@ -46,12 +50,14 @@ static int bind_invalidate(struct vtdp_device *device, u16 did, u32 pasid,
 	err = vtdp_qi_start(unit, &batch, 4);
 	if (err)
 		return err;
-	if (absent)
+	if (how & INVALIDATE_ABSENT)
 		vtdp_qi_pasid_cache(&batch, VTD_QI_PC_PASID, 0, pasid);
 	vtdp_qi_pasid_cache(&batch, VTD_QI_PC_PASID, did, pasid);
 	vtdp_qi_piotlb(&batch, did, pasid, 0, 0, true);
 	if (READ_ONCE(device->ats_on))
 		vtdp_qi_devtlb(&batch, device, pasid, 0, 0, true);
+	if (how & INVALIDATE_DRAIN)
+		vtdp_qi_drain(&batch);
 	return vtdp_qi_finish(&batch);
 }
 
@@ -62,7 +68,7 @@ static int bind_clear_entry0(struct vtdp_device *device)
 	int err;
 
 	vtdp_entry_clear(device->unit, entry, 0);
-	err = bind_invalidate(device, VTDP_DID_BLOCKED, 0, false);
+	err = bind_invalidate(device, VTDP_DID_BLOCKED, 0, 0);
 	if (err)
 		vtdp_bind_entry0(device);
 	return err;
@@ -195,14 +201,15 @@ static int bind_new(struct vtdp_client *client, struct vtdp_hold *hold,
 	err = bind_install(binding);
 	if (err) {
 		bind_list_del(binding);
-		vtdp_prq_drain(binding);
+		vtdp_prq_drain(binding, false);
 		goto unbind_prq;
 	}
 	*id = binding->id;
 
 	/* 6.1: with caching mode hardware may hold that it was not present. */
 	if (device->unit->cap & VTD_CAP_CM) {
-		err = bind_invalidate(device, binding->did, pasid, true);
+		err = bind_invalidate(device, binding->did, pasid,
+				      INVALIDATE_ABSENT);
 		if (err)
 			vtdp_unbind(binding);
 	}
@@ -312,7 +319,8 @@ int vtdp_unbind(struct vtdp_binding *binding)
 {
 	struct vtdp_device *device = binding->device;
 	struct vtdp_space *space = binding->space;
-	bool last, live, leaf = false;
+	unsigned int how = binding->prq ? INVALIDATE_DRAIN : 0;
+	bool last, live, leaf = false, sent;
 	int err = 0;
 
 	lockdep_assert_held(&vtdp_lock);
@@ -326,8 +334,9 @@ int vtdp_unbind(struct vtdp_binding *binding)
 
 	if (last && binding->pasid)
 		leaf = vtdp_table_unlink_leaf(&device->table, binding->pasid);
-	if ((live && last) || leaf)
-		err = bind_invalidate(device, binding->did, binding->pasid, false);
+	sent = (live && last) || leaf;
+	if (sent)
+		err = bind_invalidate(device, binding->did, binding->pasid, how);
 
 	spin_lock(&space->lock);
 	if (binding->pasid && last)
@@ -341,11 +350,12 @@ int vtdp_unbind(struct vtdp_binding *binding)
 	spin_unlock(&space->lock);
 
 	if (!binding->pasid && live && device->unit->cap & VTD_CAP_CM)
-		err = bind_invalidate(device, VTDP_DID_BLOCKED, 0, true) ?: err;
+		err = bind_invalidate(device, VTDP_DID_BLOCKED, 0,
+				      INVALIDATE_ABSENT) ?: err;
 	if (leaf)
 		vtdp_table_drop_leaf(&device->table, binding->pasid);
 	bind_list_del(binding);
-	err = vtdp_prq_drain(binding) ?: err;
+	err = vtdp_prq_drain(binding, sent) ?: err;
 	vtdp_prq_unbind(binding);
 	xa_erase(&device->client->bindings, binding->id);
 	bind_did_free(device->unit, binding->did);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Page requests (VT-d spec 7.4 to 7.10): devices ask for pages that are not
- * there, and are answered once for each group.
+ * Page requests (VT-d spec, revision 5.10, 7.4 to 7.10): devices ask for pages
+ * that are not there, and are answered once for each group.
  *
  * The reader empties a unit's queue and never waits for memory: it passes each
  * request to its binding, or answers "invalid". Each binding has a bounded ring
@@ -72,7 +72,7 @@ static bool answers_full(const struct prq_answers *answers)
 	return answers->count == PRQ_ANSWERS;
 }
 
-/* 7.7.1: only the last request of a group is answered, for all of it. */
+/* 7.6.1: only the last request of a group is answered, for all of it. */
 static void answer_add(struct prq_answers *answers, u16 rid,
 		       const struct vtdp_request *request, unsigned int code)
 {
@@ -461,42 +461,57 @@ static void prq_cancel(struct vtdp_prq *prq)
 }
 
 /*
- * 7.10: a wait with the drain flag lets hardware bring all requests that are on
- * their way into the queue; then the reader sees them.
+ * The steps of 7.10, in one batch; then the reader sees what they brought in.
+ * The fence is that of step (a): it stands between the invalidations of step
+ * (b), behind all answers that were sent before and ahead of the device-TLB
+ * invalidation that pushes them to the device (7.8). The device's completion in
+ * turn pushes its page requests (7.7), and the wait of step (c) has the unit
+ * write them to the queue first.
  */
-static int prq_drain_unit(struct vtdp_unit *unit)
+static int prq_push(struct vtdp_binding *binding)
 {
+	struct vtdp_device *device = binding->device;
 	struct vtdp_batch batch;
 	int err;
 
-	err = vtdp_qi_start(unit, &batch, 1);
+	err = vtdp_qi_start(device->unit, &batch, 2);
 	if (!err) {
+		vtdp_qi_piotlb(&batch, binding->did, binding->pasid, 0, 0, true);
+		if (READ_ONCE(device->ats_on))
+			vtdp_qi_devtlb(&batch, device, binding->pasid, 0, 0, true);
 		vtdp_qi_drain(&batch);
 		err = vtdp_qi_finish(&batch);
 	}
-	prq_read(unit);
+	prq_read(device->unit);
 	return err;
 }
 
 /**
  * vtdp_prq_drain() - no request or answer of a binding is under way any more
  * @binding: its entry is gone and invalidated, and it is on no list any more
+ * @pushed: by the batch that did that, with vtdp_qi_drain()
  *
- * The reader refuses what it finds, and what was passed on is answered here.
+ * First the requests that are on their way come into the queue, where the
+ * reader refuses them; what was passed on is answered here. Then all these
+ * answers, and those that the unit itself gave because of an overflow (7.10,
+ * step d), are brought to the device.
  *
  * Context: may sleep, bounded; under vtdp_lock, which neither reader nor server
  * takes.
  * Return: 0; -ETIMEDOUT or -EIO as vtdp_qi_wait().
  */
-int vtdp_prq_drain(struct vtdp_binding *binding)
+int vtdp_prq_drain(struct vtdp_binding *binding, bool pushed)
 {
-	int err;
+	int err = 0;
 
 	if (!binding->prq)
 		return 0;
-	err = prq_drain_unit(binding->device->unit);
+	if (pushed)
+		prq_read(binding->device->unit);
+	else
+		err = prq_push(binding);
 	prq_cancel(binding->prq);
-	return err;
+	return prq_push(binding) ?: err;
 }
 
 /**
@@ -513,7 +528,20 @@ int vtdp_prq_drain(struct vtdp_binding *binding)
  */
 int vtdp_prq_drain_device(struct vtdp_device *device)
 {
-	return device->pri_on ? prq_drain_unit(device->unit) : 0;
+	struct vtdp_unit *unit = device->unit;
+	struct vtdp_batch batch;
+	int err;
+
+	if (!device->pri_on)
+		return 0;
+	/* What it sent was pushed by the accesses that switched it off. */
+	err = vtdp_qi_start(unit, &batch, 0);
+	if (!err) {
+		vtdp_qi_drain(&batch);
+		err = vtdp_qi_finish(&batch);
+	}
+	prq_read(unit);
+	return err;
 }
 
 /**

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Queued invalidation (VT-d spec 6.5.2), with 256-bit descriptors.
+ * Queued invalidation (VT-d spec 6.5.2), with 256-bit descriptors. Sections are
+ * those of revision 5.10.
  *
  * Descriptors travel in batches: vtdp_qi_begin() takes the queue's lock and
  * finds room, the vtdp_qi_*() encoders fill descriptors in, vtdp_qi_submit()
@@ -9,15 +10,22 @@
  *
  * Order inside a batch: hardware completes context-cache and PASID-cache
  * invalidations before the IOTLB invalidations behind them, and a wait after all
- * that stands between it and the wait before (6.5.2.11). Device TLBs have a wait
+ * that stands between it and the wait before (6.5.2.12). Device TLBs have a wait
  * of their own, so that a device which does not answer costs itself only. The
  * wait before them is a fence: a device-TLB invalidation without PASID is not
  * ordered behind a PASID-based IOTLB invalidation, and the device would refill
  * from what is still there.
  *
- * Nobody waits for ever. When the caches of the unit cannot be proved clean in
- * time, the functions that could use them are cut off from the bus before the
- * waiter goes on, because the kernel frees the pages next.
+ * A slot of the ring is free as soon as hardware has fetched it (6.5.2: the ring
+ * is full when the tail is one behind the head register), so no device can fill
+ * the ring by not answering. A status word is free when hardware has written it,
+ * or will never do so.
+ *
+ * Nobody waits for ever. What hardware refused or dropped is made good for with
+ * coarser invalidations, and by calling each function whose device TLB is
+ * concerned by name. A function that does not answer is cut off from the bus
+ * before the waiter goes on, because the kernel frees the pages next; and so are
+ * all, when the caches of the unit itself cannot be proved clean in time.
  */
 #include <linux/bitfield.h>
 #include <linux/io.h>
@@ -25,12 +33,25 @@
 
 #include "vtdpasid.h"
 
-/* Both must pass before a wait expires: a paused VM's clock jumps. */
-#define QI_TIMEOUT_NS		(200 * NSEC_PER_MSEC)
+/*
+ * Both must pass before a wait expires: a paused VM's clock jumps.
+ *
+ * A batch waits for room at most that long, and as long for completion. So do
+ * the two batches of each round that makes good for it. Nobody waits for longer
+ * than QI_BOUND_NS then, a second, unless he has more than QI_CALLS functions
+ * with device TLBs to call, of which several do not answer.
+ */
+#define QI_TIMEOUT_NS		(100 * NSEC_PER_MSEC)
 #define QI_TIMEOUT_POLLS	20000
+#define QI_ROUNDS		2
+#define QI_BOUND_NS		((1 + 2 * QI_ROUNDS) * 2 * QI_TIMEOUT_NS)
+
+/* Functions that are called at once. */
+#define QI_CALLS		16
 
 #define QI_QWORDS		4	/* of a 256-bit descriptor */
 #define QI_DONE			1
+#define QI_NOBODYS_WORD		0
 
 /*
  * A large page may be reported as one small page of it (a hugetlb or THP
@@ -39,61 +60,120 @@
  */
 #define QI_PIOTLB_MIN_MASK	9
 
-/* A device that does not answer is taken out of a batch at each attempt. */
-#define QI_RESENDS		8
+static_assert(!(VTDP_QI_SLOTS & (VTDP_QI_SLOTS - 1)));
+static_assert(VTDP_QI_WORDS * sizeof(u32) <= PAGE_SIZE);
 
-static_assert(VTDP_QI_SLOTS <= U16_MAX);
-static_assert(VTDP_QI_SLOTS * sizeof(u32) <= PAGE_SIZE);
+/**
+ * struct qi_clock - how long something has been waited for
+ * @polls: so often
+ * @deadline: when it expires
+ */
+struct qi_clock {
+	unsigned int polls;
+	u64 deadline;
+};
 
-static u64 *qi_desc(struct vtdp_qi *qi, unsigned int slot)
+static bool qi_expired(struct qi_clock *clock)
 {
-	return qi->ring + slot * QI_QWORDS;
+	if (!clock->polls++)
+		clock->deadline = ktime_get_mono_fast_ns() + QI_TIMEOUT_NS;
+	return clock->polls > QI_TIMEOUT_POLLS &&
+	       ktime_get_mono_fast_ns() > clock->deadline;
 }
 
-static unsigned int qi_next(unsigned int slot)
+static u64 *qi_desc(struct vtdp_qi *qi, u32 position)
 {
-	return (slot + 1) % VTDP_QI_SLOTS;
+	return qi->ring + position % VTDP_QI_SLOTS * QI_QWORDS;
 }
 
-static u8 qi_type(struct vtdp_qi *qi, unsigned int slot)
+static void qi_fill(u64 *desc, u64 qw0, u64 qw1)
 {
-	return FIELD_GET(VTD_QI_TYPE, *qi_desc(qi, slot));
+	desc[0] = qw0;
+	desc[1] = qw1;
+	desc[2] = 0;
+	desc[3] = 0;
 }
 
-/* Abandoned batches are free once hardware has come to their waits after all. */
-static bool qi_batch_completed(struct vtdp_qi *qi, unsigned int first)
-{
-	unsigned int slot = first, i;
+/* ---- status words -------------------------------------------------------- */
 
-	for (i = 0; i < qi->length[first]; i++, slot = qi_next(slot))
-		if (qi_type(qi, slot) == VTD_QI_WAIT &&
-		    READ_ONCE(qi->status[slot]) != QI_DONE)
-			return false;
-	return true;
-}
-
-static void qi_reclaim(struct vtdp_qi *qi)
+static unsigned int qi_word_get(struct vtdp_qi *qi)
 {
 	lockdep_assert_held(&qi->lock);
+	return qi->free[--qi->nr_free];
+}
 
-	while (qi->head != qi->tail) {
-		unsigned int first = qi->head;
+static void qi_word_put(struct vtdp_qi *qi, unsigned int word)
+{
+	lockdep_assert_held(&qi->lock);
+	qi->word[word].state = VTDP_WORD_FREE;
+	qi->free[qi->nr_free++] = word;
+}
 
-		if (qi->state[first] == VTDP_SLOT_BUSY)
-			break;
-		if (qi->state[first] == VTDP_SLOT_ABANDONED &&
-		    qi->result[first] != VTDP_BATCH_DROPPED &&
-		    !qi_batch_completed(qi, first))
-			break;
-		qi->state[first] = VTDP_SLOT_FREE;
-		qi->head = (first + qi->length[first]) % VTDP_QI_SLOTS;
+static bool qi_word_done(const struct vtdp_qi *qi, unsigned int word)
+{
+	return READ_ONCE(qi->status[word]) == QI_DONE;
+}
+
+/* Its submitter is through with it; if hardware is not, it stays away. */
+static void qi_word_release(struct vtdp_qi *qi, int word)
+{
+	lockdep_assert_held(&qi->lock);
+	if (word < 0)
+		return;
+	if (qi_word_done(qi, word) ||
+	    qi->word[word].state == VTDP_WORD_DROPPED) {
+		qi_word_put(qi, word);
+	} else {
+		qi->word[word].state = VTDP_WORD_ABANDONED;
+		qi->nr_abandoned++;
 	}
+}
+
+/* Hardware has come to abandoned waits after all. */
+static void qi_reclaim(struct vtdp_qi *qi)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&qi->lock);
+	if (!qi->nr_abandoned)
+		return;
+	for (i = 0; i < VTDP_QI_WORDS; i++)
+		if (qi->word[i].state == VTDP_WORD_ABANDONED &&
+		    qi_word_done(qi, i)) {
+			qi->nr_abandoned--;
+			qi_word_put(qi, i);
+		}
+}
+
+/* ---- submitting ---------------------------------------------------------- */
+
+/* 6.5.2: what is before the head register was fetched. */
+static void qi_look_at_head(struct vtdp_unit *unit)
+{
+	struct vtdp_qi *qi = &unit->qi;
+	u64 head = vtdp_read64(unit, VTD_IQH);
+
+	lockdep_assert_held(&qi->lock);
+	/* All ones: nothing answers there. */
+	if (head != U64_MAX)
+		qi->head = qi->tail - (qi->tail - (u32)(head >> VTD_IQT_SHIFT)) %
+			   VTDP_QI_SLOTS;
 }
 
 /* One slot stays free, or a full ring would look empty. */
 static unsigned int qi_room(const struct vtdp_qi *qi)
 {
-	return (qi->head + VTDP_QI_SLOTS - qi->tail - 1) % VTDP_QI_SLOTS;
+	return VTDP_QI_SLOTS - 1 - (qi->tail - qi->head);
+}
+
+/* Room for that many descriptors, the waits of a batch, and their words? */
+static bool qi_has_room(struct vtdp_unit *unit, unsigned int count)
+{
+	struct vtdp_qi *qi = &unit->qi;
+
+	if (qi_room(qi) < count + 2)
+		qi_look_at_head(unit);
+	return qi_room(qi) >= count + 2 && qi->nr_free >= QI_CALLS + 2;
 }
 
 /**
@@ -117,17 +197,23 @@ int vtdp_qi_begin(struct vtdp_unit *unit, struct vtdp_batch *batch,
 		spin_unlock(&qi->lock);
 		return -EIO;
 	}
-	if (qi_room(qi) < count + 2) {
+	if (!qi_has_room(unit, count)) {
 		spin_unlock(&qi->lock);
 		return -EAGAIN;
 	}
 
 	batch->unit = unit;
 	batch->first = qi->tail;
+	batch->part = qi->tail;
 	batch->next = qi->tail;
 	batch->room = count;
-	batch->iotlb_wait = -1;
-	batch->devtlb_wait = -1;
+	batch->iotlb_word = -1;
+	batch->devtlb_word = -1;
+	batch->answers = false;
+	batch->drain = false;
+	batch->without_pasid = false;
+	batch->pasid = 0;
+	batch->nr_rids = 0;
 	/* For sparse only: vtdp_qi_submit() drops the lock. */
 	__release(&qi->lock);
 	return 0;
@@ -136,14 +222,10 @@ int vtdp_qi_begin(struct vtdp_unit *unit, struct vtdp_batch *batch,
 static void qi_put(struct vtdp_batch *batch, u64 qw0, u64 qw1)
 {
 	struct vtdp_qi *qi = &batch->unit->qi;
-	u64 *desc = qi_desc(qi, batch->next);
 
 	lockdep_assert_held(&qi->lock);
-	desc[0] = qw0;
-	desc[1] = qw1;
-	desc[2] = 0;
-	desc[3] = 0;
-	batch->next = qi_next(batch->next);
+	qi_fill(qi_desc(qi, batch->next), qw0, qw1);
+	batch->next++;
 }
 
 static void qi_add(struct vtdp_batch *batch, u64 qw0, u64 qw1)
@@ -154,24 +236,32 @@ static void qi_add(struct vtdp_batch *batch, u64 qw0, u64 qw1)
 	qi_put(batch, qw0, qw1);
 }
 
-/* A wait descriptor that sets the status word of its own slot. */
+static u64 qi_wait_qw0(u64 flags)
+{
+	return VTD_QI_WAIT | VTD_QI_WAIT_SW | flags |
+	       FIELD_PREP(VTD_QI_WAIT_DATA, QI_DONE);
+}
+
+/* A wait for what no wait covers yet. Return: its status word. */
 static int qi_add_wait(struct vtdp_batch *batch, u64 flags)
 {
 	struct vtdp_qi *qi = &batch->unit->qi;
-	unsigned int slot = batch->next;
+	unsigned int word = qi_word_get(qi);
 
-	WRITE_ONCE(qi->status[slot], 0);
-	qi_put(batch, VTD_QI_WAIT | VTD_QI_WAIT_SW | flags |
-	       FIELD_PREP(VTD_QI_WAIT_DATA, QI_DONE),
-	       virt_to_phys(&qi->status[slot]));
-	return slot;
+	qi->word[word].from = batch->part;
+	qi->word[word].at = batch->next;
+	qi->word[word].state = VTDP_WORD_BUSY;
+	WRITE_ONCE(qi->status[word], 0);
+	qi_put(batch, qi_wait_qw0(flags), virt_to_phys(&qi->status[word]));
+	batch->part = batch->next;
+	return word;
 }
 
 /* The wait of the unit's own caches, and the fence before device TLBs. */
 static void qi_close_iotlb_part(struct vtdp_batch *batch)
 {
-	if (batch->iotlb_wait < 0 && batch->next != batch->first)
-		batch->iotlb_wait = qi_add_wait(batch, VTD_QI_WAIT_FN);
+	if (!batch->nr_rids && batch->next != batch->part)
+		batch->iotlb_word = qi_add_wait(batch, VTD_QI_WAIT_FN);
 }
 
 static void qi_ring_doorbell(struct vtdp_unit *unit)
@@ -180,361 +270,37 @@ static void qi_ring_doorbell(struct vtdp_unit *unit)
 
 	qi->doorbells++;
 	/* writeq() orders the descriptors before the doorbell. */
-	vtdp_write64(unit, VTD_IQT, (u64)qi->tail << VTD_IQT_SHIFT);
+	vtdp_write64(unit, VTD_IQT,
+		     (u64)(qi->tail % VTDP_QI_SLOTS) << VTD_IQT_SHIFT);
 }
 
 /**
  * vtdp_qi_submit() - hand a batch to hardware
- * @batch: from vtdp_qi_begin(), with at least one descriptor
+ * @batch: from vtdp_qi_begin(), with at least one descriptor, or a drain
  *
  * Context: drops qi->lock. vtdp_qi_wait() must follow.
  */
 void vtdp_qi_submit(struct vtdp_batch *batch)
 {
 	struct vtdp_qi *qi = &batch->unit->qi;
-	unsigned int length;
 
 	/* For sparse only: vtdp_qi_begin() took the lock. */
 	__acquire(&qi->lock);
-	if (batch->iotlb_wait < 0)
-		batch->iotlb_wait = qi_add_wait(batch, 0);
-	else
-		batch->devtlb_wait = qi_add_wait(batch, 0);
+	if (batch->next != batch->part || batch->drain) {
+		int word = qi_add_wait(batch, batch->drain ? VTD_QI_WAIT_PD : 0);
 
-	length = (batch->next + VTDP_QI_SLOTS - batch->first) % VTDP_QI_SLOTS;
-	qi->state[batch->first] = VTDP_SLOT_BUSY;
-	qi->length[batch->first] = length;
-	qi->result[batch->first] = VTDP_BATCH_OK;
-	qi->descriptors += length;
+		if (batch->nr_rids)
+			batch->devtlb_word = word;
+		else
+			batch->iotlb_word = word;
+	}
+	qi->descriptors += batch->next - batch->first;
 	qi->tail = batch->next;
 	qi_ring_doorbell(batch->unit);
 	spin_unlock(&qi->lock);
 }
 
-static unsigned int qi_batch_of(struct vtdp_qi *qi, unsigned int slot)
-{
-	unsigned int first = qi->head;
-
-	lockdep_assert_held(&qi->lock);
-	while (first != qi->tail) {
-		unsigned int offset = (slot + VTDP_QI_SLOTS - first) % VTDP_QI_SLOTS;
-
-		if (offset < qi->length[first])
-			break;
-		first = (first + qi->length[first]) % VTDP_QI_SLOTS;
-	}
-	return first;
-}
-
-/*
- * Hardware stopped at a descriptor that it does not accept (6.5.2.10, IQE).
- * Put a wait that nobody looks at in its place and go on: only the batch it
- * belongs to has failed.
- */
-static void qi_queue_error(struct vtdp_unit *unit)
-{
-	struct vtdp_qi *qi = &unit->qi;
-	unsigned int slot = vtdp_read64(unit, VTD_IQH) >> VTD_IQT_SHIFT;
-	u64 *desc = qi_desc(qi, slot % VTDP_QI_SLOTS);
-
-	lockdep_assert_held(&qi->lock);
-	slot %= VTDP_QI_SLOTS;
-	pr_err_ratelimited("unit %u refused descriptor %016llx %016llx\n",
-			   unit->index, desc[0], desc[1]);
-	qi->result[qi_batch_of(qi, slot)] = VTDP_BATCH_REFUSED;
-	desc[0] = VTD_QI_WAIT | VTD_QI_WAIT_SW |
-		  FIELD_PREP(VTD_QI_WAIT_DATA, QI_DONE);
-	desc[1] = virt_to_phys(&qi->status[slot]);
-	desc[2] = 0;
-	desc[3] = 0;
-	vtdp_write32(unit, VTD_FSTS, VTD_FSTS_IQE);
-	qi_ring_doorbell(unit);
-}
-
-/*
- * A device did not answer a device-TLB invalidation (6.5.2.10, ITE). Hardware
- * drops the waits that it has fetched and not completed; they are marked, and
- * their submitters send the batch again.
- */
-static void qi_timeout_error(struct vtdp_unit *unit)
-{
-	struct vtdp_qi *qi = &unit->qi;
-	unsigned int fetched = vtdp_read64(unit, VTD_IQH) >> VTD_IQT_SHIFT;
-	unsigned int first;
-
-	lockdep_assert_held(&qi->lock);
-	fetched %= VTDP_QI_SLOTS;
-	for (first = qi->head; first != qi->tail && first != fetched;
-	     first = (first + qi->length[first]) % VTDP_QI_SLOTS)
-		if (!qi_batch_completed(qi, first))
-			qi->result[first] = VTDP_BATCH_DROPPED;
-	vtdp_write32(unit, VTD_FSTS, VTD_FSTS_ITE | VTD_FSTS_ICE);
-}
-
-static void qi_service_errors(struct vtdp_unit *unit)
-{
-	const u32 errors = VTD_FSTS_IQE | VTD_FSTS_ITE | VTD_FSTS_ICE;
-	u16 rid = 0;
-	u32 fsts;
-
-	if (!(vtdp_read32(unit, VTD_FSTS) & errors))
-		return;
-
-	spin_lock(&unit->qi.lock);
-	fsts = vtdp_read32(unit, VTD_FSTS);
-	if (fsts & (VTD_FSTS_ITE | VTD_FSTS_ICE)) {
-		/* 11.4.9.9: zero where the unit does not report it */
-		rid = FIELD_GET(VTD_IQERCD_ITESID, vtdp_read64(unit, VTD_IQERCD));
-		qi_timeout_error(unit);
-	}
-	if (fsts & VTD_FSTS_IQE)
-		qi_queue_error(unit);
-	spin_unlock(&unit->qi.lock);
-
-	if (rid)
-		vtdp_device_stop_rid(unit, rid);
-}
-
-static int qi_result(struct vtdp_qi *qi, unsigned int first)
-{
-	switch (READ_ONCE(qi->result[first])) {
-	case VTDP_BATCH_REFUSED:
-		return -EIO;
-	case VTDP_BATCH_DROPPED:
-		return -EAGAIN;
-	}
-	return 0;
-}
-
-/* Return: 0, -EIO when refused, -EAGAIN when dropped, -ETIMEDOUT. */
-static int qi_poll(struct vtdp_unit *unit, unsigned int first, unsigned int slot)
-{
-	struct vtdp_qi *qi = &unit->qi;
-	unsigned int polls;
-	u64 deadline = 0;
-	int err;
-
-	for (polls = 0; READ_ONCE(qi->status[slot]) != QI_DONE; polls++) {
-		err = qi_result(qi, first);
-		if (err)
-			return err;
-		if (polls % 64 == 32)
-			qi_service_errors(unit);
-		if (!deadline)
-			deadline = ktime_get_mono_fast_ns() + QI_TIMEOUT_NS;
-		else if (polls > QI_TIMEOUT_POLLS &&
-			 ktime_get_mono_fast_ns() > deadline)
-			return -ETIMEDOUT;
-		cpu_relax();
-	}
-	return qi_result(qi, first);
-}
-
-static void qi_release(struct vtdp_unit *unit, unsigned int first,
-		       enum vtdp_slot_state state)
-{
-	struct vtdp_qi *qi = &unit->qi;
-
-	spin_lock(&qi->lock);
-	qi->state[first] = state;
-	qi_reclaim(qi);
-	spin_unlock(&qi->lock);
-}
-
-/* The requester id whose device TLB a descriptor invalidates, or -1. */
-static int qi_devtlb_rid(struct vtdp_qi *qi, unsigned int slot)
-{
-	u64 qw0 = *qi_desc(qi, slot);
-
-	switch (qi_type(qi, slot)) {
-	case VTD_QI_DEVTLB:
-		return FIELD_GET(VTD_QI_DEVTLB_SID, qw0);
-	case VTD_QI_DEVPIOTLB:
-		return FIELD_GET(VTD_QI_DEVPIOTLB_SID, qw0);
-	}
-	return -1;
-}
-
-/* Cut off the devices whose device TLBs a batch should have invalidated. */
-static void qi_stop_devices(const struct vtdp_batch *batch)
-{
-	struct vtdp_qi *qi = &batch->unit->qi;
-	unsigned int slot;
-	int rid;
-
-	for (slot = batch->first; slot != batch->next; slot = qi_next(slot)) {
-		rid = qi_devtlb_rid(qi, slot);
-		if (rid >= 0)
-			vtdp_device_stop_rid(batch->unit, rid);
-	}
-}
-
-/*
- * Send a dropped batch again, without the device TLBs of devices that were cut
- * off meanwhile. @batch becomes the new one; the old slots are given up.
- */
-static int qi_resend(struct vtdp_batch *batch)
-{
-	DECLARE_BITMAP(skip, VTDP_QI_SLOTS);
-	struct vtdp_unit *unit = batch->unit;
-	struct vtdp_qi *qi = &unit->qi;
-	struct vtdp_batch old = *batch;
-	unsigned int slot, count = 0;
-	int rid, err;
-
-	bitmap_zero(skip, VTDP_QI_SLOTS);
-	for (slot = old.first; slot != old.next; slot = qi_next(slot), count++) {
-		rid = qi_devtlb_rid(qi, slot);
-		if (qi_type(qi, slot) == VTD_QI_WAIT ||
-		    (rid >= 0 && vtdp_device_stopped_rid(unit, rid)))
-			__set_bit(slot, skip);
-	}
-
-	err = vtdp_qi_start(unit, batch, count);
-	if (err) {
-		*batch = old;
-		return err;
-	}
-	for (slot = old.first; slot != old.next; slot = qi_next(slot)) {
-		if (test_bit(slot, skip))
-			continue;
-		if (qi_devtlb_rid(qi, slot) >= 0)
-			qi_close_iotlb_part(batch);
-		qi_add(batch, qi_desc(qi, slot)[0], qi_desc(qi, slot)[1]);
-	}
-	vtdp_qi_submit(batch);
-	qi_release(unit, old.first, VTDP_SLOT_FREE);
-	return 0;
-}
-
-/* Wait for both parts; *@iotlb_done tells whether the unit's own part is. */
-static int qi_wait_once(const struct vtdp_batch *batch, bool *iotlb_done)
-{
-	int err = qi_poll(batch->unit, batch->first, batch->iotlb_wait);
-
-	*iotlb_done = !err;
-	if (!err && batch->devtlb_wait >= 0)
-		err = qi_poll(batch->unit, batch->first, batch->devtlb_wait);
-	return err;
-}
-
-/**
- * vtdp_qi_wait() - wait for a batch
- * @batch: submitted
- *
- * When it returns an error, the devices concerned can do no more DMA: those
- * whose device TLB did not answer were cut off, or the whole unit was declared
- * broken with all its attached functions.
- *
- * Context: any but hard interrupts, no spinlock of ours held. Busy-waits,
- * bounded.
- * Return: 0; -ETIMEDOUT when devices were cut off; -EIO when the unit broke.
- */
-int vtdp_qi_wait(struct vtdp_batch *batch)
-{
-	struct vtdp_unit *unit = batch->unit;
-	unsigned int resends = 0;
-	bool iotlb_done;
-	int err;
-
-	for (;;) {
-		err = qi_wait_once(batch, &iotlb_done);
-		if (err != -EAGAIN)
-			break;
-		/* Where the unit does not tell who it was, all are suspects. */
-		if (resends++)
-			qi_stop_devices(batch);
-		if (resends > QI_RESENDS || qi_resend(batch)) {
-			err = -EIO;
-			break;
-		}
-	}
-	if (!err) {
-		qi_release(unit, batch->first, VTDP_SLOT_FREE);
-		return resends ? -ETIMEDOUT : 0;
-	}
-
-	qi_stop_devices(batch);
-	if (!iotlb_done) {
-		vtdp_unit_break(unit, err == -EIO ?
-				"refused an invalidation" :
-				"did not complete an invalidation in time");
-		err = -EIO;
-	} else {
-		err = -ETIMEDOUT;
-	}
-	qi_release(unit, batch->first, VTDP_SLOT_ABANDONED);
-	return err;
-}
-
-/**
- * vtdp_qi_finish() - submit a batch and wait for it
- * @batch: from vtdp_qi_begin() or vtdp_qi_start()
- *
- * Return: as vtdp_qi_wait().
- */
-int vtdp_qi_finish(struct vtdp_batch *batch)
-{
-	vtdp_qi_submit(batch);
-	return vtdp_qi_wait(batch);
-}
-
-/**
- * vtdp_qi_wait_room() - wait until a batch fits
- * @unit: whose queue
- * @count: as for vtdp_qi_begin()
- *
- * Context: as vtdp_qi_wait(). Busy-waits, bounded.
- * Return: 0, or -EIO: the unit is broken now, or was before.
- */
-int vtdp_qi_wait_room(struct vtdp_unit *unit, unsigned int count)
-{
-	u64 deadline = ktime_get_mono_fast_ns() + QI_TIMEOUT_NS;
-	unsigned int polls = 0;
-	struct vtdp_qi *qi = &unit->qi;
-	bool room;
-
-	for (;;) {
-		spin_lock(&qi->lock);
-		qi_reclaim(qi);
-		room = qi_room(qi) >= count + 2;
-		spin_unlock(&qi->lock);
-		if (room)
-			return 0;
-		if (READ_ONCE(unit->state) == VTDPASID_UNIT_BROKEN)
-			return -EIO;
-		if (polls++ > QI_TIMEOUT_POLLS &&
-		    ktime_get_mono_fast_ns() > deadline)
-			break;
-		qi_service_errors(unit);
-		cpu_relax();
-	}
-	vtdp_unit_break(unit, "does not empty its invalidation queue");
-	return -EIO;
-}
-
-/**
- * vtdp_qi_start() - start a batch, waiting for room if need be
- * @unit: whose queue
- * @batch: as for vtdp_qi_begin()
- * @count: as for vtdp_qi_begin()
- *
- * Context: as vtdp_qi_wait(); on success qi->lock is held.
- * Return: 0, or -EIO.
- */
-int vtdp_qi_start(struct vtdp_unit *unit, struct vtdp_batch *batch,
-		  unsigned int count)
-{
-	int err;
-
-	do {
-		err = vtdp_qi_begin(unit, batch, count);
-		if (err != -EAGAIN)
-			return err;
-		err = vtdp_qi_wait_room(unit, count);
-	} while (!err);
-	return err;
-}
+/* ---- descriptors --------------------------------------------------------- */
 
 /* 6.5.2.1: all context entries */
 void vtdp_qi_context_global(struct vtdp_batch *batch)
@@ -574,6 +340,14 @@ void vtdp_qi_iotlb(struct vtdp_batch *batch, u64 gran, u16 did)
 		drain |= VTD_QI_IOTLB_DR;
 	qi_add(batch, VTD_QI_IOTLB | FIELD_PREP(VTD_QI_GRAN, gran) |
 	       FIELD_PREP(VTD_QI_DID, did) | drain, 0);
+}
+
+/* All that a unit caches, in the order of 6.5.2.1; three descriptors. */
+void vtdp_qi_everything(struct vtdp_batch *batch)
+{
+	vtdp_qi_context_global(batch);
+	vtdp_qi_pasid_cache(batch, VTD_QI_PC_GLOBAL, 0, 0);
+	vtdp_qi_iotlb(batch, VTD_QI_IOTLB_GLOBAL, 0);
 }
 
 /* log2 of the pages of the smallest aligned block with both addresses in it */
@@ -616,18 +390,12 @@ static u64 qi_devtlb_addr(u64 first, unsigned int mask)
 	return block | (((1ULL << (mask - 1)) - 1) << PAGE_SHIFT);
 }
 
-/*
- * 6.5.2.5, 6.5.2.6: what a device holds of the addresses from @first to @last,
- * or @all, for requests with @pasid, or without one when it is 0.
- */
-void vtdp_qi_devtlb(struct vtdp_batch *batch, const struct vtdp_device *device,
-		    u32 pasid, u64 first, u64 last, bool all)
+static void qi_put_devtlb(struct vtdp_batch *batch, const struct vtdp_device *device,
+			  u32 pasid, u64 first, u64 last, bool all)
 {
 	unsigned int mask = qi_block_mask(first, last);
 	u64 addr, pfsid;
 	bool sized;
-
-	qi_close_iotlb_part(batch);
 
 	/* The whole space: bit 63 is the least significant zero. */
 	all |= mask >= 63 - PAGE_SHIFT;
@@ -649,25 +417,486 @@ void vtdp_qi_devtlb(struct vtdp_batch *batch, const struct vtdp_device *device,
 		       addr | (sized ? VTD_QI_DEVPIOTLB1_S : 0));
 }
 
-/* 7.7.1: a page group response, encoded */
+/*
+ * 6.5.2.5, 6.5.2.6: what a device holds of the addresses from @first to @last,
+ * or @all, for requests with @pasid, or without one when it is 0. Within one
+ * batch the addresses are the same, and so is @pasid unless it is 0. What is
+ * to be invalidated in the unit comes before.
+ */
+void vtdp_qi_devtlb(struct vtdp_batch *batch, const struct vtdp_device *device,
+		    u32 pasid, u64 first, u64 last, bool all)
+{
+	qi_close_iotlb_part(batch);
+	qi_put_devtlb(batch, device, pasid, first, last, all);
+
+	if (pasid)
+		batch->pasid = pasid;
+	else
+		batch->without_pasid = true;
+	batch->from = first;
+	batch->to = last;
+	batch->all = all;
+	if (batch->nr_rids < VTDP_BATCH_RIDS)
+		batch->rids[batch->nr_rids] = device->rid;
+	batch->nr_rids++;
+}
+
+/* 7.6.1: a page group response, encoded; in a batch of such */
 void vtdp_qi_response(struct vtdp_batch *batch, u64 qw0, u64 qw1)
 {
+	batch->answers = true;
 	qi_add(batch, qw0, qw1);
 }
 
 /*
- * 7.10: a wait that lets the unit bring all page requests into their queue
- * first. The batch's own wait is fenced off behind it.
+ * 6.5.2.9, PD: the last wait of the batch lets the unit bring all page requests
+ * that it has received into their queue first.
  */
 void vtdp_qi_drain(struct vtdp_batch *batch)
 {
+	batch->drain = true;
+}
+
+/* ---- errors of the queue ------------------------------------------------- */
+
+/* The word of the wait that covers a descriptor: of the next one, or NOBODYS. */
+static unsigned int qi_covering_word(struct vtdp_qi *qi, u32 position)
+{
+	for (; position != qi->tail; position++) {
+		const u64 *desc = qi_desc(qi, position);
+
+		if (FIELD_GET(VTD_QI_TYPE, desc[0]) == VTD_QI_WAIT)
+			return (desc[1] - virt_to_phys(qi->status)) /
+			       sizeof(*qi->status);
+	}
+	return QI_NOBODYS_WORD;
+}
+
+/*
+ * Hardware stopped at a descriptor that it does not accept (6.5.2.11, IQE), and
+ * looks at it again. Put a wait in its place and go on: what the next wait
+ * covers has failed, and nothing else.
+ */
+static void qi_queue_error(struct vtdp_unit *unit)
+{
+	struct vtdp_qi *qi = &unit->qi;
+	unsigned int word;
+	u64 *desc;
+
+	lockdep_assert_held(&qi->lock);
+	qi_look_at_head(unit);
+	desc = qi_desc(qi, qi->head);
+	word = qi_covering_word(qi, qi->head);
+	pr_err_ratelimited("unit %u refused descriptor %016llx %016llx\n",
+			   unit->index, desc[0], desc[1]);
+	if (qi->head != qi->tail) {
+		if (qi->word[word].state == VTDP_WORD_BUSY)
+			WRITE_ONCE(qi->word[word].state, VTDP_WORD_REFUSED);
+		if (FIELD_GET(VTD_QI_TYPE, desc[0]) != VTD_QI_WAIT)
+			word = QI_NOBODYS_WORD;
+		qi_fill(desc, qi_wait_qw0(0), virt_to_phys(&qi->status[word]));
+	}
+	vtdp_write32(unit, VTD_FSTS, VTD_FSTS_IQE);
+	qi_ring_doorbell(unit);
+}
+
+/* Is that position before the head register, as last looked at? */
+static bool qi_fetched(const struct vtdp_qi *qi, u32 position)
+{
+	return (s32)(position - qi->head) < 0;
+}
+
+static void qi_word_drop(struct vtdp_qi *qi, unsigned int i)
+{
+	struct vtdp_word *word = &qi->word[i];
+	bool abandoned = word->state == VTDP_WORD_ABANDONED;
+
+	if (qi_fetched(qi, word->at) && abandoned) {
+		qi->nr_abandoned--;
+		qi_word_put(qi, i);
+	} else if (qi_fetched(qi, word->at)) {
+		WRITE_ONCE(word->state, VTDP_WORD_DROPPED);
+	} else if (qi_fetched(qi, word->from) && !abandoned) {
+		WRITE_ONCE(word->state, VTDP_WORD_SUSPECT);
+	}
+}
+
+/*
+ * A device did not answer a device-TLB invalidation (6.5.2.11, ITE). Hardware
+ * drops the waits that it has fetched and not completed; and of what else it
+ * has fetched it promises nothing. What it has not fetched, it will.
+ */
+static void qi_timeout_error(struct vtdp_unit *unit)
+{
+	struct vtdp_qi *qi = &unit->qi;
+	unsigned int i;
+
+	lockdep_assert_held(&qi->lock);
+	/* 6.5.2.10: brings in the status writes that are under way. */
+	vtdp_read32(unit, VTD_ICS);
+	qi_look_at_head(unit);
+	for (i = 0; i < VTDP_QI_WORDS; i++)
+		if (qi->word[i].state != VTDP_WORD_FREE && !qi_word_done(qi, i))
+			qi_word_drop(qi, i);
+	vtdp_write32(unit, VTD_FSTS, VTD_FSTS_ITE);
+}
+
+static void qi_service_errors(struct vtdp_unit *unit)
+{
+	const u32 errors = VTD_FSTS_IQE | VTD_FSTS_ITE | VTD_FSTS_ICE;
+	u32 before = vtdp_read32(unit, VTD_FSTS), fsts;
+	u16 rid;
+
+	/* All ones: nothing answers there. */
+	if (!(before & errors) || before == U32_MAX)
+		return;
+
+	/* 11.4.9.9: zero where the unit does not report it */
+	rid = FIELD_GET(VTD_IQERCD_ITESID, vtdp_read64(unit, VTD_IQERCD));
+	if (before & VTD_FSTS_ITE && rid)
+		vtdp_device_stop_rid(unit, rid);
+
+	spin_lock(&unit->qi.lock);
+	fsts = vtdp_read32(unit, VTD_FSTS) & before;
+	/* An answer to nothing: hardware goes on as if it had not come. */
+	if (fsts & VTD_FSTS_ICE)
+		vtdp_write32(unit, VTD_FSTS, VTD_FSTS_ICE);
+	if (fsts & VTD_FSTS_ITE)
+		qi_timeout_error(unit);
+	if (fsts & VTD_FSTS_IQE)
+		qi_queue_error(unit);
+	spin_unlock(&unit->qi.lock);
+}
+
+/* ---- waiting ------------------------------------------------------------- */
+
+/*
+ * Return: 0; -EAGAIN when hardware did not carry it out, -EBADMSG when it
+ * refused to; -ETIMEDOUT.
+ */
+static int qi_poll(struct vtdp_unit *unit, int word, struct qi_clock *clock)
+{
+	struct vtdp_qi *qi = &unit->qi;
+	enum vtdp_word_state state;
+	bool done;
+
+	if (word < 0)
+		return 0;
+	for (;;) {
+		done = qi_word_done(qi, word);
+		smp_rmb(); /* Errors are noted before hardware goes on to the wait. */
+		state = READ_ONCE(qi->word[word].state);
+		if (state != VTDP_WORD_BUSY)
+			return state == VTDP_WORD_REFUSED ? -EBADMSG : -EAGAIN;
+		if (done)
+			return 0;
+		if (clock->polls % 64 == 32)
+			qi_service_errors(unit);
+		if (qi_expired(clock))
+			return -ETIMEDOUT;
+		cpu_relax();
+	}
+}
+
+static void qi_release(struct vtdp_batch *batch)
+{
 	struct vtdp_qi *qi = &batch->unit->qi;
 
-	WRITE_ONCE(qi->status[batch->next], 0);
-	qi_add(batch, VTD_QI_WAIT | VTD_QI_WAIT_SW | VTD_QI_WAIT_FN |
-	       VTD_QI_WAIT_PD | FIELD_PREP(VTD_QI_WAIT_DATA, QI_DONE),
-	       virt_to_phys(&qi->status[batch->next]));
+	spin_lock(&qi->lock);
+	qi_word_release(qi, batch->iotlb_word);
+	qi_word_release(qi, batch->devtlb_word);
+	spin_unlock(&qi->lock);
 }
+
+/* ---- making good for a batch --------------------------------------------- */
+
+/* All caches of the unit. Return: as qi_poll(), or -EIO: the unit is broken. */
+static int qi_flush_unit(const struct vtdp_batch *failed)
+{
+	struct qi_clock clock = {};
+	struct vtdp_batch batch;
+	int err;
+
+	err = vtdp_qi_start(failed->unit, &batch, 3);
+	if (err)
+		return err;
+	vtdp_qi_everything(&batch);
+	batch.drain = failed->drain;
+	vtdp_qi_submit(&batch);
+	err = qi_poll(batch.unit, batch.iotlb_word, &clock);
+	qi_release(&batch);
+	return err;
+}
+
+/* Was the device TLB of that function to be invalidated, as far as is known? */
+static bool qi_concerns(const struct vtdp_batch *failed, u16 rid)
+{
+	unsigned int i;
+
+	if (failed->nr_rids > VTDP_BATCH_RIDS)
+		return true;
+	for (i = 0; i < failed->nr_rids; i++)
+		if (failed->rids[i] == rid)
+			return true;
+	return false;
+}
+
+/* The next function to call, by requester id; or NULL. */
+static struct vtdp_device *qi_next_device(const struct vtdp_batch *failed,
+					  int after)
+{
+	struct vtdp_device *device, *next = NULL;
+
+	lockdep_assert_held(&failed->unit->devices_lock);
+	list_for_each_entry(device, &failed->unit->devices, node)
+		if (READ_ONCE(device->ats_on) && device->rid > after &&
+		    (!next || device->rid < next->rid) &&
+		    qi_concerns(failed, device->rid))
+			next = device;
+	return next;
+}
+
+/**
+ * struct qi_call - a function that is to invalidate its device TLB
+ * @rid: its requester id
+ * @word: status word of its own wait
+ */
+struct qi_call {
+	u16 rid;
+	u16 word;
+};
+
+static void qi_call_device(const struct vtdp_batch *failed,
+			   struct vtdp_batch *batch, struct qi_call *call,
+			   const struct vtdp_device *device)
+{
+	if (failed->without_pasid)
+		qi_put_devtlb(batch, device, 0, failed->from, failed->to,
+			      failed->all);
+	if (failed->pasid && device->pasid_on)
+		qi_put_devtlb(batch, device, failed->pasid, failed->from,
+			      failed->to, failed->all);
+	call->rid = device->rid;
+	call->word = qi_add_wait(batch, failed->drain ? VTD_QI_WAIT_PD : 0);
+}
+
+/* Call up to QI_CALLS functions above @after. Return: how many, or -EIO. */
+static int qi_call_some(const struct vtdp_batch *failed, int after,
+			struct qi_call *calls)
+{
+	const unsigned int room = 3 * QI_CALLS;
+	struct vtdp_unit *unit = failed->unit;
+	struct vtdp_device *device;
+	struct vtdp_batch batch;
+	int n = 0, err = 0;
+
+	spin_lock(&unit->devices_lock);
+	device = qi_next_device(failed, after);
+	if (device)
+		err = vtdp_qi_begin(unit, &batch, room);
+	if (device && !err) {
+		do {
+			qi_call_device(failed, &batch, &calls[n++], device);
+			device = qi_next_device(failed, device->rid);
+		} while (device && n < QI_CALLS);
+		vtdp_qi_submit(&batch);
+	}
+	spin_unlock(&unit->devices_lock);
+	if (err == -EAGAIN)
+		err = vtdp_qi_wait_room(unit, room) ?: -EAGAIN;
+	return err ?: n;
+}
+
+static int qi_hear(struct vtdp_unit *unit, const struct qi_call *call,
+		   struct qi_clock *clock)
+{
+	int err = qi_poll(unit, call->word, clock);
+
+	spin_lock(&unit->qi.lock);
+	qi_word_release(&unit->qi, call->word);
+	spin_unlock(&unit->qi.lock);
+	return err;
+}
+
+/*
+ * Invalidate the device TLBs of a batch, each with a wait of its own, and cut
+ * off who does not answer. @cut is set then.
+ * Return: 0; -EAGAIN unless @last, to do it again; -EIO: the unit is broken.
+ */
+static int qi_call_devices(const struct vtdp_batch *failed, bool last, bool *cut)
+{
+	struct vtdp_unit *unit = failed->unit;
+	struct qi_call calls[QI_CALLS];
+	int after = -1, n, i, err, again = 0;
+
+	do {
+		struct qi_clock clock = {};
+
+		n = qi_call_some(failed, after, calls);
+		if (n == -EAGAIN)
+			continue;
+		for (i = 0; i < n; i++) {
+			after = calls[i].rid;
+			err = qi_hear(unit, &calls[i], &clock);
+			if (err == -EAGAIN && !last) {
+				again = err;
+			} else if (err) {
+				vtdp_device_stop_rid(unit, after);
+				*cut = true;
+			}
+		}
+	} while (n == -EAGAIN || n == QI_CALLS);
+	return n < 0 ? n : again;
+}
+
+static int qi_broken(struct vtdp_unit *unit, int err)
+{
+	vtdp_unit_break(unit, err == -ETIMEDOUT ?
+			"did not complete an invalidation in time" :
+			"does not accept invalidations");
+	return -EIO;
+}
+
+/* Was a function cut off since the batch was submitted, that is in it? */
+static bool qi_lost_one(const struct vtdp_batch *failed)
+{
+	unsigned int i;
+
+	for (i = 0; i < min_t(unsigned int, failed->nr_rids, VTDP_BATCH_RIDS); i++)
+		if (vtdp_device_stopped_rid(failed->unit, failed->rids[i]))
+			return true;
+	return false;
+}
+
+/*
+ * What a batch was for, by other means. @unit_err: what came of the part that
+ * is about the unit's own caches.
+ */
+static int qi_make_good(const struct vtdp_batch *failed, int unit_err)
+{
+	struct vtdp_unit *unit = failed->unit;
+	unsigned int round;
+	bool cut = false;
+	int err;
+
+	if (unit_err == -ETIMEDOUT)
+		return qi_broken(unit, unit_err);
+	/*
+	 * Answers that hardware has fetched are on their way (7.8): a second
+	 * one could hit another group of that index.
+	 */
+	if (failed->answers)
+		return unit_err == -EBADMSG ? unit_err : 0;
+
+	for (round = 1; round <= QI_ROUNDS; round++) {
+		err = unit_err;
+		if (err || failed->drain)
+			err = qi_flush_unit(failed);
+		unit_err = err;
+		if (!err)
+			err = qi_call_devices(failed, round == QI_ROUNDS, &cut);
+		if (err != -EAGAIN)
+			break;
+	}
+	if (err == -EIO)
+		return err;
+	if (unit_err)
+		return qi_broken(unit, unit_err);
+	return cut || qi_lost_one(failed) ? -ETIMEDOUT : 0;
+}
+
+/**
+ * vtdp_qi_wait() - wait for a batch
+ * @batch: submitted
+ *
+ * When it returns, whatever it returns, nothing that was to be invalidated is
+ * used for DMA any more: caches are clean, or functions whose device TLB did
+ * not answer were cut off, or all attached ones were and the unit is broken.
+ *
+ * Context: any but hard interrupts, no spinlock of ours held. Busy-waits, at
+ * most QI_BOUND_NS.
+ * Return: 0; -ETIMEDOUT when functions of the batch were cut off; -EIO when the
+ * unit is broken; -EBADMSG when it refused a page group response.
+ */
+int vtdp_qi_wait(struct vtdp_batch *batch)
+{
+	struct qi_clock clock = {};
+	int unit_err, devices_err;
+
+	unit_err = qi_poll(batch->unit, batch->iotlb_word, &clock);
+	devices_err = qi_poll(batch->unit, batch->devtlb_word, &clock);
+	qi_release(batch);
+	if (likely(!unit_err && !devices_err))
+		return 0;
+	return qi_make_good(batch, unit_err);
+}
+
+/**
+ * vtdp_qi_finish() - submit a batch and wait for it
+ * @batch: from vtdp_qi_begin() or vtdp_qi_start()
+ *
+ * Return: as vtdp_qi_wait().
+ */
+int vtdp_qi_finish(struct vtdp_batch *batch)
+{
+	vtdp_qi_submit(batch);
+	return vtdp_qi_wait(batch);
+}
+
+/**
+ * vtdp_qi_wait_room() - wait until a batch fits
+ * @unit: whose queue
+ * @count: as for vtdp_qi_begin()
+ *
+ * Context: as vtdp_qi_wait(). Busy-waits, bounded.
+ * Return: 0, or -EIO: the unit is broken now, or was before.
+ */
+int vtdp_qi_wait_room(struct vtdp_unit *unit, unsigned int count)
+{
+	struct vtdp_qi *qi = &unit->qi;
+	struct qi_clock clock = {};
+	bool room;
+
+	do {
+		spin_lock(&qi->lock);
+		qi_reclaim(qi);
+		room = qi_has_room(unit, count);
+		spin_unlock(&qi->lock);
+		if (room)
+			return 0;
+		if (READ_ONCE(unit->state) == VTDPASID_UNIT_BROKEN)
+			return -EIO;
+		qi_service_errors(unit);
+		cpu_relax();
+	} while (!qi_expired(&clock));
+	vtdp_unit_break(unit, "does not empty its invalidation queue");
+	return -EIO;
+}
+
+/**
+ * vtdp_qi_start() - start a batch, waiting for room if need be
+ * @unit: whose queue
+ * @batch: as for vtdp_qi_begin()
+ * @count: as for vtdp_qi_begin()
+ *
+ * Context: as vtdp_qi_wait(); on success qi->lock is held.
+ * Return: 0, or -EIO.
+ */
+int vtdp_qi_start(struct vtdp_unit *unit, struct vtdp_batch *batch,
+		  unsigned int count)
+{
+	int err;
+
+	do {
+		err = vtdp_qi_begin(unit, batch, count);
+		if (err != -EAGAIN)
+			return err;
+		err = vtdp_qi_wait_room(unit, count);
+	} while (!err);
+	return err;
+}
+
+/* ---- on and off ---------------------------------------------------------- */
 
 /**
  * vtdp_qi_enable() - switch the queue on
@@ -682,35 +911,40 @@ int vtdp_qi_enable(struct vtdp_unit *unit)
 	int err;
 
 	lockdep_assert_held(&vtdp_lock);
-	memset(qi->state, VTDP_SLOT_FREE, sizeof(qi->state));
 	qi->head = 0;
 	qi->tail = 0;
 	/* 6.5.2: tail and address first, then the enable bit; head is 0 */
 	vtdp_write64(unit, VTD_IQT, 0);
 	vtdp_write64(unit, VTD_IQA, virt_to_phys(qi->ring) | VTD_IQA_DW |
 		     FIELD_PREP(VTD_IQA_QS, VTDP_QI_ORDER));
+	/* Until it is seen to go off: a command that is late may still come. */
+	qi->lent = true;
 	err = vtdp_unit_command(unit, VTD_GCMD_QIE, true);
 	if (!err)
 		qi->on = true;
 	return err;
 }
 
-/* Wait until no submitter waits any more: bounded, as their waits are. */
-static int qi_wait_idle(struct vtdp_qi *qi)
+/* Wait until all words but the abandoned ones are free; with @all, these, too. */
+static int qi_wait_idle(struct vtdp_unit *unit, bool all, u64 timeout)
 {
-	u64 deadline = ktime_get_mono_fast_ns() + 5 * QI_TIMEOUT_NS;
-	unsigned int polls;
-	bool idle;
+	u64 deadline = ktime_get_mono_fast_ns() + timeout;
+	struct vtdp_qi *qi = &unit->qi;
+	unsigned int polls, used;
 
 	for (polls = 0;; polls++) {
 		spin_lock(&qi->lock);
-		idle = !memchr(qi->state, VTDP_SLOT_BUSY, sizeof(qi->state));
+		qi_reclaim(qi);
+		used = VTDP_QI_WORDS - 1 - qi->nr_free;
+		if (!all)
+			used -= qi->nr_abandoned;
 		spin_unlock(&qi->lock);
-		if (idle)
+		if (!used)
 			return 0;
 		if (polls > QI_TIMEOUT_POLLS &&
 		    ktime_get_mono_fast_ns() > deadline)
 			return -ETIMEDOUT;
+		qi_service_errors(unit);
 		cpu_relax();
 	}
 }
@@ -730,16 +964,21 @@ int vtdp_qi_disable(struct vtdp_unit *unit)
 	lockdep_assert_held(&vtdp_lock);
 	spin_lock(&qi->lock);
 	qi->on = false;
-	qi_reclaim(qi);
 	spin_unlock(&qi->lock);
 	/* Who has submitted before still looks at the status words. */
-	if (qi_wait_idle(qi))
+	if (qi_wait_idle(unit, false, QI_BOUND_NS))
 		return -ETIMEDOUT;
-	/* Each batch ends with a wait, as 6.5.2 wants the last one to be. */
+	/*
+	 * Each batch ends with a wait, as 6.5.2 wants the last one to be. But a
+	 * device that does not answer may take another minute not to.
+	 */
+	qi_wait_idle(unit, true, QI_TIMEOUT_NS);
 	err = vtdp_unit_command(unit, VTD_GCMD_QIE, false);
-	if (!err)
-		vtdp_write64(unit, VTD_IQT, 0);
-	return err;
+	if (err)
+		return err;
+	qi->lent = false;
+	vtdp_write64(unit, VTD_IQT, 0);
+	return 0;
 }
 
 /**
@@ -752,9 +991,16 @@ int vtdp_qi_disable(struct vtdp_unit *unit)
 int vtdp_qi_init(struct vtdp_unit *unit)
 {
 	struct vtdp_qi *qi = &unit->qi;
+	unsigned int i;
 
 	qi->doorbells = 0;
 	qi->descriptors = 0;
+	qi->lent = false;
+	qi->nr_abandoned = 0;
+	qi->nr_free = 0;
+	memset(qi->word, 0, sizeof(qi->word));
+	for (i = VTDP_QI_WORDS - 1; i > QI_NOBODYS_WORD; i--)
+		qi->free[qi->nr_free++] = i;
 	qi->ring = vtdp_page_alloc(unit, VTDP_QI_ORDER);
 	qi->status = vtdp_page_alloc(unit, 0);
 	if (qi->ring && qi->status)
@@ -763,11 +1009,28 @@ int vtdp_qi_init(struct vtdp_unit *unit)
 	return -ENOMEM;
 }
 
-/* Free the queue. Only when it is off for certain; else it must leak. */
+/**
+ * vtdp_qi_exit() - free a unit's queue
+ * @unit: unit whose queue is off, or does not follow the command
+ *
+ * What hardware may still read or write stays in memory.
+ *
+ * Context: may sleep; under vtdp_lock.
+ */
 void vtdp_qi_exit(struct vtdp_unit *unit)
 {
-	vtdp_page_free(unit->qi.ring, VTDP_QI_ORDER);
-	vtdp_page_free(unit->qi.status, 0);
-	unit->qi.ring = NULL;
-	unit->qi.status = NULL;
+	struct vtdp_qi *qi = &unit->qi;
+
+	if (qi->lent)
+		pr_err("unit %u may still read its invalidation queue: %lu KiB stay in memory until reboot\n",
+		       unit->index, (PAGE_SIZE << VTDP_QI_ORDER) / 1024);
+	else
+		vtdp_page_free(qi->ring, VTDP_QI_ORDER);
+	if (qi->lent || qi->nr_abandoned)
+		pr_err("unit %u may still report %u invalidations: a page stays in memory until reboot\n",
+		       unit->index, qi->nr_abandoned);
+	else
+		vtdp_page_free(qi->status, 0);
+	qi->ring = NULL;
+	qi->status = NULL;
 }

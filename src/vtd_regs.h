@@ -27,6 +27,7 @@
 #define VTD_IQH			0x80	/* 64 */
 #define VTD_IQT			0x88	/* 64 */
 #define VTD_IQA			0x90	/* 64 */
+#define VTD_ICS			0x9c	/* 32 */
 #define VTD_IQERCD		0xb0	/* 64 */
 #define VTD_PQH			0xc0	/* 64 */
 #define VTD_PQT			0xc8	/* 64 */

@@ -283,9 +283,7 @@ static int unit_invalidate_all(struct vtdp_unit *unit)
 	err = vtdp_qi_start(unit, &batch, 3);
 	if (err)
 		return err;
-	vtdp_qi_context_global(&batch);
-	vtdp_qi_pasid_cache(&batch, VTD_QI_PC_GLOBAL, 0, 0);
-	vtdp_qi_iotlb(&batch, VTD_QI_IOTLB_GLOBAL, 0);
+	vtdp_qi_everything(&batch);
 	return vtdp_qi_finish(&batch);
 }
 

@@ -30,7 +30,7 @@
  *                       PASID-table entries of its bindings. Taken in the mmu
  *                       notifier under page-table locks: nothing allocates,
  *                       sleeps or waits for hardware under it.
- *   qi->lock            spin: ring and slots of one invalidation queue.
+ *   qi->lock            spin: ring and status words of one invalidation queue.
  *   client->events.lock spin, irqs off: the event ring.
  *
  * No spinlock is held while hardware is waited for: a batch is submitted under
@@ -90,62 +90,102 @@ struct vtdp_client;
 #define VTDP_QI_ORDER		3	/* 8 pages: 1024 descriptors of 32 bytes */
 #define VTDP_QI_SLOTS		((PAGE_SIZE << VTDP_QI_ORDER) >> VTD_IQT_SHIFT)
 
-enum vtdp_slot_state {
-	VTDP_SLOT_FREE = 0,
-	VTDP_SLOT_BUSY,		/* its submitter is waiting */
-	VTDP_SLOT_ABANDONED,	/* its submitter gave up; free once completed */
+#define VTDP_QI_WORDS		512	/* status words; the first is nobody's */
+
+enum vtdp_word_state {
+	VTDP_WORD_FREE = 0,
+	VTDP_WORD_BUSY,		/* its submitter looks at it */
+	VTDP_WORD_REFUSED,	/* hardware did not accept what it waits for */
+	VTDP_WORD_DROPPED,	/* hardware dropped the wait, and never writes it */
+	VTDP_WORD_SUSPECT,	/* hardware may have dropped what it waits for */
+	VTDP_WORD_ABANDONED,	/* its submitter gave up; hardware may write it */
 };
 
-enum vtdp_batch_result {
-	VTDP_BATCH_OK = 0,
-	VTDP_BATCH_REFUSED,	/* hardware did not accept a descriptor of it */
-	VTDP_BATCH_DROPPED,	/* hardware dropped its waits; send it again */
+/**
+ * struct vtdp_word - the wait descriptor that writes a status word
+ * @from: position of the first descriptor that it waits for
+ * @at: its own
+ * @state: enum vtdp_word_state
+ */
+struct vtdp_word {
+	u32 from;
+	u32 at;
+	u8 state;
 };
 
 /**
  * struct vtdp_qi - one unit's invalidation queue
  * @lock: guards all but @status, which hardware writes
- * @ring: VTDP_QI_SLOTS descriptors
- * @status: a word for each slot, set to 1 by the wait descriptor in it
- * @state: of the batch that begins in a slot
- * @length: of the batch that begins in a slot
- * @result: enum vtdp_batch_result of the batch that begins in a slot
- * @head: first slot not free
- * @tail: next slot to fill
+ * @ring: VTDP_QI_SLOTS descriptors; position modulo that is the slot
+ * @status: VTDP_QI_WORDS words, which wait descriptors set to 1
+ * @word: what each of @status is for
+ * @free: those that are free, as a stack
+ * @nr_free: length of @free
+ * @nr_abandoned: words that only hardware may still use
+ * @head: hardware has fetched all before this position; as last looked up
+ * @tail: position of the next descriptor; both run freely
  * @on: descriptors may be submitted
+ * @lent: hardware may read @ring
  * @doorbells: writes of the tail register
  * @descriptors: submitted
  */
 struct vtdp_qi {
-	spinlock_t lock;	/* ring and slots */
+	spinlock_t lock;	/* ring and words */
 	u64 *ring;
 	u32 *status;
-	u8 state[VTDP_QI_SLOTS];
-	u16 length[VTDP_QI_SLOTS];
-	u8 result[VTDP_QI_SLOTS];
-	unsigned int head;
-	unsigned int tail;
+	struct vtdp_word word[VTDP_QI_WORDS];
+	u16 free[VTDP_QI_WORDS];
+	unsigned int nr_free;
+	unsigned int nr_abandoned;
+	u32 head;
+	u32 tail;
 	bool on;
+	bool lent;
 	u64 doorbells;
 	u64 descriptors;
 };
 
+#define VTDP_BATCH_RIDS		8
+
 /**
  * struct vtdp_batch - descriptors on their way, on the caller's stack
  * @unit: whose queue
- * @first: slot of the first descriptor
- * @next: slot of the next one to add
+ * @first: position of the first descriptor
+ * @part: position of the first one that no wait covers yet
+ * @next: position of the next one to add
  * @room: descriptors that may still be added
- * @iotlb_wait: slot of the wait that covers caches of the unit, or -1
- * @devtlb_wait: slot of the wait that covers device TLBs, or -1
+ * @iotlb_word: status word for the caches of the unit, or -1
+ * @devtlb_word: status word for device TLBs, or -1
+ * @answers: it has page group responses and nothing else
+ * @drain: its last wait drains page requests
+ * @without_pasid: device TLBs: what is cached for requests without PASID
+ * @all: all addresses, else from @from to @to
+ * @pasid: for requests with this PASID, or 0
+ * @from: first address
+ * @to: last address
+ * @nr_rids: functions whose device TLBs it invalidates
+ * @rids: the first of them
+ *
+ * The ring is hardware's: what is needed to make good for a batch that
+ * hardware did not carry out must be in here.
  */
 struct vtdp_batch {
 	struct vtdp_unit *unit;
-	u16 first;
-	u16 next;
+	u32 first;
+	u32 part;
+	u32 next;
 	u16 room;
-	s16 iotlb_wait;
-	s16 devtlb_wait;
+	s16 iotlb_word;
+	s16 devtlb_word;
+	bool answers;
+	bool drain;
+	bool without_pasid;
+	bool all;
+	u32 pasid;
+	u64 from;
+	u64 to;
+	u16 nr_rids;
+	u16 rids[VTDP_BATCH_RIDS];
 };
 
 /* ---- event interrupts and page requests (vtd_irq.c, vtd_prq.c) ------------ */
@@ -714,7 +754,7 @@ void vtdp_qi_piotlb(struct vtdp_batch *batch, u16 did, u32 pasid, u64 first,
 		    u64 last, bool all);
 void vtdp_qi_devtlb(struct vtdp_batch *batch, const struct vtdp_device *device,
 		    u32 pasid, u64 first, u64 last, bool all);
-
+void vtdp_qi_everything(struct vtdp_batch *batch);
 void vtdp_qi_response(struct vtdp_batch *batch, u64 qw0, u64 qw1);
 void vtdp_qi_drain(struct vtdp_batch *batch);
 
@@ -739,7 +779,7 @@ void vtdp_prq_stop(struct vtdp_unit *unit);
 void vtdp_prq_free(struct vtdp_unit *unit);
 int vtdp_prq_bind(struct vtdp_binding *binding);
 void vtdp_prq_unbind(struct vtdp_binding *binding);
-int vtdp_prq_drain(struct vtdp_binding *binding);
+int vtdp_prq_drain(struct vtdp_binding *binding, bool pushed);
 int vtdp_prq_drain_device(struct vtdp_device *device);
 
 /* ats.c: ATS and page requests of a function */

@@ -100,6 +100,8 @@ extern bool (*prefetch_pick)(struct dma *dma);	/* something to translate unasked
 void model_activity(void);	/* hardware does something it may do now */
 void model_run(unsigned int unit);	/* works its queue empty */
 bool model_idle(unsigned int unit);
+void model_late_status(unsigned int unit);
+void model_read_ring(unsigned int unit);
 
 /* How the units behave. */
 extern struct model_conduct {
@@ -112,7 +114,13 @@ extern struct model_conduct {
 	bool ite_sid;		/* report its requester id in IQERCD */
 	bool pde;		/* cache directory entries: more than 6.2.3 allows */
 	bool cm_strict;		/* what is not present has domain id 0 only (6.2.3) */
-	bool refuse;		/* the next descriptor is not accepted */
+	unsigned int refuse;	/* so many descriptors are not accepted */
+	unsigned int refuse_type;	/* only of this type; 0: any but waits */
+	int refuse_rid;		/* none for its device TLB is accepted; -1: all are */
+	bool patient;		/* never reports that a device does not answer */
+	bool nonsense;		/* a device answers what it was not asked (ICE) */
+	u32 hide;		/* bits of GSTS that read as 0 */
+	u32 sticky;		/* bits of GSTS that no command clears */
 } conduct;
 
 #define NO_PASID	(~0u)

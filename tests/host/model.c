@@ -83,7 +83,7 @@ struct c_atc { u16 rid; u32 pasid; u64 va, size, pa; bool writable; };
 	} while (0)
 
 #define PENDING 24
-struct pending { u64 qw[4]; unsigned int slot; u8 type; bool done; unsigned int age; };
+struct pending { u64 qw[4]; unsigned int slot; u8 type; bool repaired; unsigned int age; };
 
 struct unit {
 	bool present;
@@ -144,7 +144,7 @@ void model_reset(void)
 	}
 	atc.n = 0;
 	cleared.n = 0;
-	conduct = (struct model_conduct){ .lazy = 1, .silent_rid = -1 };
+	conduct = (struct model_conduct){ .lazy = 1, .silent_rid = -1, .refuse_rid = -1 };
 }
 
 void model_unit(unsigned int index, u64 base, const struct model_caps *caps)
@@ -1304,8 +1304,32 @@ static u64 *queue_desc(struct unit *u, unsigned int slot)
 	return (u64 *)(arena + ((u->iqa & ADDR_MASK) - ARENA_PHYS) + slot * 32);
 }
 
+/* Does hardware take offence at a descriptor with which nothing is wrong? */
+static bool refuses(const u64 *q)
+{
+	unsigned int type = q[0] & 15;
+	u16 sid = type == Q_DEVTLB ? q[0] >> 32 : q[0] >> 16;
+
+	if (conduct.refuse_rid >= 0 && (type == Q_DEVTLB || type == Q_DEVPIOTLB) && sid == conduct.refuse_rid)
+		return true;
+	if (!conduct.refuse || (conduct.refuse_type ? type != conduct.refuse_type : type == Q_WAIT))
+		return false;
+	conduct.refuse--;
+	return true;
+}
+
+/* 6.5.2.9: until a wait is completed, its status word is hardware's. */
+static void status_check(struct unit *u, const struct pending *p)
+{
+	for (unsigned int i = 0; i < u->npend; i++)
+		if (p != &u->pend[i] && u->pend[i].type == Q_WAIT && u->pend[i].qw[1] == p->qw[1] &&
+		    !u->pend[i].repaired && !p->repaired)
+			fail_rule("status word reused", "%#llx, while a wait that hardware has fetched may still write it", p->qw[1]);
+}
+
 static bool fetch(struct unit *u)
 {
+	bool repaired = false;
 	struct pending *p;
 	u64 *mem;
 
@@ -1313,16 +1337,14 @@ static bool fetch(struct unit *u)
 		return false;
 	mem = queue_desc(u, u->head);
 	if (u->shot && memcmp(mem, u->shot + u->head * 4, 32)) {
-		bool repaired = u->shot[u->head * 4 + 3] == ~0ull;
-
+		repaired = u->shot[u->head * 4 + 3] == ~0ull;
 		if (!repaired)
 			fail_rule("queue overwritten", "slot %u changed before hardware fetched it", u->head);
 	}
 	if (model_desc_hook)
 		model_desc_hook(u->index, mem);
 	model_stats.descs[mem[0] & 15]++;
-	if (conduct.refuse && (mem[0] & 15) != Q_WAIT) {
-		conduct.refuse = false;
+	if (refuses(mem)) {
 		u->fsts |= FSTS_IQE;
 		return true;
 	}
@@ -1335,6 +1357,9 @@ static bool fetch(struct unit *u)
 	memcpy(p->qw, mem, 32);
 	p->type = mem[0] & 15;
 	p->slot = u->head;
+	p->repaired = repaired;
+	if (p->type == Q_WAIT)
+		status_check(u, p);
 	u->last_was_wait = p->type == Q_WAIT;
 	if (p->type == Q_WAIT && mem[0] & 64)
 		u->fenced = true;
@@ -1428,7 +1453,10 @@ static void complete_one(struct unit *u, unsigned int n)
 	}
 }
 
-/* A device does not answer: give up on it, and drop the waits (6.5.2.10). */
+/*
+ * A device does not answer: give up on it, and drop the waits (6.5.2.11). What
+ * stands behind its invalidation is carried out or not.
+ */
 static void timeout_check(struct unit *u)
 {
 	for (unsigned int i = 0; i < u->npend; i++) {
@@ -1436,21 +1464,22 @@ static void timeout_check(struct unit *u)
 
 		if (!is_devtlb(p->type) || devtlb_sid(p) != conduct.silent_rid || p->age++ < 40)
 			continue;
-		if (u->fsts & FSTS_ITE)
+		if (u->fsts & FSTS_ITE || conduct.patient)
 			return;
-		while (fetch(u))
+		for (unsigned int n = rnd_below(PENDING); n && fetch(u); n--)
 			;
 		u->fsts |= FSTS_ITE;
 		u->iqercd = conduct.ite_sid ? (u64)devtlb_sid(p) << 32 : 0;
 		remove_pending(u, i);
 		for (unsigned int k = 0; k < u->npend;) {
-			if (u->pend[k].type == Q_WAIT) {
-				if (u->pend[k].qw[0] & 64)
-					u->fenced = false;
+			struct pending *q = &u->pend[k];
+
+			if (q->type == Q_WAIT && q->qw[0] & 64)
+				u->fenced = false;
+			if (q->type == Q_WAIT || (k >= i && q->type != Q_RESP && one_in(2)))
 				remove_pending(u, k);
-			} else {
+			else
 				k++;
-			}
 		}
 		return;
 	}
@@ -1462,6 +1491,11 @@ static bool progress(struct unit *u)
 
 	if (!(u->gsts & GSTS_QIES) || conduct.stuck)
 		return false;
+	if (conduct.nonsense) {
+		conduct.nonsense = false;
+		u->fsts |= FSTS_ICE;
+		return false;
+	}
 	if (one_in(2) && fetch(u))
 		return true;
 	for (unsigned int i = 0; i < u->npend; i++)
@@ -1577,7 +1611,7 @@ static u64 reg_read(struct unit *u, unsigned int reg)
 	case 0x00: return 0x60;
 	case 0x08: return u->cap;
 	case 0x10: return u->ecap;
-	case 0x1c: return u->gsts;
+	case 0x1c: return u->gsts & ~conduct.hide;
 	case 0x20: return u->rtaddr;
 	case 0x34:
 		i = CAP_NFR(u->cap);
@@ -1595,6 +1629,7 @@ static u64 reg_read(struct unit *u, unsigned int reg)
 	case 0x80: return (u64)u->head << 5;
 	case 0x88: return (u64)u->tail << 5;
 	case 0x90: return u->iqa;
+	case 0x9c: return 0;	/* status writes are never under way here */
 	case 0xb0: return u->iqercd;
 	case 0xc0: return u->pqh;
 	case 0xc8: return u->pqt;
@@ -1650,6 +1685,36 @@ static void flush_all(struct unit *u)
 	u->ctx.n = u->pde.n = u->pasid.n = u->tlb.n = u->psc.n = 0;
 }
 
+/* Nothing is pending but what a device does not answer, and waits for that. */
+static bool only_silent(const struct unit *u)
+{
+	for (unsigned int i = 0; i < u->npend; i++)
+		if (u->pend[i].type != Q_WAIT && !(is_devtlb(u->pend[i].type) && devtlb_sid(&u->pend[i]) == conduct.silent_rid))
+			return false;
+	return true;
+}
+
+/* Hardware comes back to what was pending when its queue was switched off. */
+void model_late_status(unsigned int unit)
+{
+	struct unit *u = &units[unit];
+
+	for (unsigned int i = 0; i < u->npend; i++)
+		if (u->pend[i].type == Q_WAIT && u->pend[i].qw[0] & 32)
+			write_status(u, u->pend[i].qw);
+	u->npend = 0;
+}
+
+/* A queue that is on is read, whatever GSTS says. */
+void model_read_ring(unsigned int unit)
+{
+	struct unit *u = &units[unit];
+	struct hpage *p = pa_page(u->iqa & ADDR_MASK);
+
+	if (u->gsts & GSTS_QIES && (!p || !p->used))
+		fail_rule("reads freed memory", "invalidation queue of unit %u", unit);
+}
+
 static void gcmd(struct unit *u, u32 v)
 {
 	const u32 lasting = GSTS_TES | 1u << 28 | GSTS_QIES | GSTS_IRES | 1u << 23;
@@ -1660,6 +1725,8 @@ static void gcmd(struct unit *u, u32 v)
 		fail_rule("GCMD", "more than one command: %#x with GSTS %#x", v, u->gsts);
 	if (conduct.stuck)
 		return;
+	v |= u->gsts & conduct.sticky;
+	change = (v ^ u->gsts) & lasting;
 	if (shots & 1u << 30) {
 		if (u->gsts & GSTS_TES)
 			fail_rule("GCMD", "SRTP while translation is on");
@@ -1691,7 +1758,7 @@ static void gcmd(struct unit *u, u32 v)
 			u->shot = calloc(queue_slots(u), 32);
 			u->gsts |= GSTS_QIES;
 		} else {
-			if (u->head != u->tail || u->npend || !(u->last_was_wait || !u->shot)) {
+			if (u->head != u->tail || !only_silent(u) || !(u->last_was_wait || !u->shot)) {
 				fail_rule("queue", "switched off while not empty, or not after a wait");
 				return;
 			}

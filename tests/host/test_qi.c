@@ -240,21 +240,6 @@ static void broken_end(void)
 	_exit(0);
 }
 
-static void refused(void)
-{
-	struct vtdp_batch b;
-
-	start(W_CAP, W_ECAP);
-	one(&b, 2);
-	vtdp_qi_pasid_cache(&b, VTD_QI_PC_PASID, 1, 1);
-	vtdp_qi_pasid_cache(&b, VTD_QI_PC_PASID, 1, 2);
-	conduct.refuse = true;
-	w.broken = true;
-	tap_is(vtdp_qi_finish(&b), -EIO, "a refused descriptor fails its batch");
-	tap_is(unit->state, VTDPASID_UNIT_BROKEN, "and the unit is broken");
-	broken_end();
-}
-
 static void stuck(void)
 {
 	struct vtdp_batch b;
@@ -281,7 +266,6 @@ int main(int argc, char **argv)
 	tap_part(masks);
 	tap_part(wraps);
 	tap_part(crowded);
-	tap_part(refused);
 	tap_part(stuck);
 	return tap_done();
 }

@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* test_broken.c - devices that do not answer, units that refuse or stand still */
+#include "tap.h"
+#include "world.h"
+
+#define VA(n)	(0x7f0000000000ull + (n) * 0x1000ull)
+#define MANY	500
+#define OK(call) do { int __e = (call); if (__e) fail_rule("call", "line %d: %s is %d", __LINE__, #call, __e); } while (0)
+
+/*
+ * The longest that one batch may take: five waits for room, and five for
+ * completion, each until 20000 polls have passed, of 20 us here.
+ */
+#define BOUND_NS	(10 * 20000 * 20000ull)
+
+static struct vtdp_unit *unit;
+static struct wfn *bad, *good;
+static struct umm *both, *alone;	/* bound on both functions, and on the good one only */
+static u32 pasid_both, pasid_alone;
+static u64 seen[4096][2];
+static unsigned int nseen, responses;
+
+static void see(unsigned int u, const u64 *qw)
+{
+	memcpy(seen[nseen++ % ARRAY_SIZE(seen)], qw, 16);
+}
+
+static void see_response(unsigned int u, u16 rid, bool pp, u32 pasid, u16 group, unsigned int code)
+{
+	responses++;
+}
+
+/* Two functions with ATS, two processes. */
+static void start(void)
+{
+	world_start_simple(W_CAP, W_ECAP, 1);
+	sched_hook = NULL;
+	conduct.prefetch = 3;
+	conduct.lazy = 1;
+	OK(w_takeover(0));
+	unit = vtdp_unit_by_index(0);
+	w_open(0);
+	bad = w_fn(0, F_CLAIMED);
+	good = w_fn(0, F_NARROW);
+	good->pdev->has_ats = true;
+	good->pdev->has_pri = true;
+	both = w.proc[0];
+	alone = w.proc[1];
+	for (unsigned int i = 0; i < 16; i++) {
+		umm_map(both, VA(i), PAGE_SIZE, true, false);
+		umm_map(alone, VA(i), PAGE_SIZE, true, false);
+	}
+	OK(w_attach(0, bad, VTDPASID_ATTACH_ATS | VTDPASID_ATTACH_PRI));
+	OK(w_attach(0, good, VTDPASID_ATTACH_ATS | VTDPASID_ATTACH_PRI));
+	OK(w_bind(0, bad, both, false, 0, &pasid_both));
+	OK(w_bind(0, good, both, false, 0, NULL));
+	OK(w_bind(0, good, alone, false, 0, &pasid_alone));
+	w_ats_dma(bad, pasid_both, VA(0), true);
+	w_ats_dma(good, pasid_both, VA(0), true);
+	w_ats_dma(good, pasid_alone, VA(0), true);
+	model_desc_hook = see;
+	nseen = 0;
+}
+
+static void stop(const char *what)
+{
+	model_desc_hook = NULL;
+	model_response_hook = NULL;
+	conduct.silent_rid = -1;
+	conduct.refuse_rid = -1;
+	world_stop();
+	tap_clean("%s", what);
+}
+
+/* A broken unit leaves memory behind, on purpose. */
+static void stop_broken(void)
+{
+	fflush(NULL);
+	_exit(0);
+}
+
+static void expect_innocent(const char *what)
+{
+	tap_ok(unit->state == VTDPASID_UNIT_TAKEN, "%s: the unit goes on", what);
+	tap_ok(pci_has_bme(good->pdev), "%s: the other function goes on", what);
+	tap_is(w_dma(good, pasid_alone, VA(9), true), DMA_OK, "%s: its DMA gets through", what);
+}
+
+/* ---- a device that does not answer ------------------------------------------ */
+
+/* It never will, nor does the unit say so. */
+static void silent(void)
+{
+	unsigned int i, err = 0;
+	u64 t;
+
+	start();
+	conduct.patient = true;
+	conduct.silent_rid = pci_dev_id(bad->pdev);
+	t = shim_time_ns();
+	tap_is(w_sync(0, both, 0, (1ull << 47) - 1), -ETIMEDOUT, "SYNC of a process on a silent device");
+	t = shim_time_ns() - t;
+	tap_ok(t < BOUND_NS, "within the bound: %llu ms", t / 1000000);
+	tap_ok(!pci_has_bme(bad->pdev), "the silent one is cut off");
+	expect_innocent("silent device");
+	t = shim_time_ns();
+	nseen = 0;
+	for (i = 0; i < MANY; i++) {
+		err |= w_sync(0, both, 0, (1ull << 47) - 1);
+		err |= w_sync(0, alone, VA(1), VA(1) + 0xfff);
+	}
+	tap_is(err, 0, "%u batches after it", 2 * MANY);
+	tap_ok((shim_time_ns() - t) / (2 * MANY) < 1000000, "none of which waits for it");
+	for (i = 0; i < nseen; i++)
+		if ((seen[i][0] & 15) == 8 && (u16)(seen[i][0] >> 16) == pci_dev_id(bad->pdev))
+			fail_rule("silent device", "is sent another invalidation");
+	/* It comes back, when nobody waits for it any more. */
+	conduct.silent_rid = -1;
+	for (i = 0; i < MANY; i++)
+		err |= w_sync(0, both, 0, (1ull << 47) - 1);
+	tap_is(err, 0, "nor does it matter when it answers in the end");
+	stop("silent device: caches are clean, words are not used twice");
+}
+
+/* While its batch is waited for, the ring goes round and round. */
+static unsigned int others_left, while_waiting;
+static bool waiter_done;
+
+static int flush(const struct vtdp_device *device, u32 pasid)
+{
+	struct vtdp_batch b;
+	int err;
+
+	err = vtdp_qi_start(unit, &b, 2);
+	if (err)
+		return err;
+	vtdp_qi_piotlb(&b, VTDP_DID_SVA, pasid, 0, 0, true);
+	vtdp_qi_devtlb(&b, device, pasid, 0, 0, true);
+	return vtdp_qi_finish(&b);
+}
+
+static const struct vtdp_device *device_of(struct wfn *fn)
+{
+	const struct vtdp_device *device;
+
+	mutex_lock(&vtdp_lock);
+	device = vtdp_device_by_rid(unit, pci_dev_id(fn->pdev));
+	mutex_unlock(&vtdp_lock);
+	return device;
+}
+
+static void waits(void *arg)
+{
+	tap_is(flush(device_of(bad), pasid_both), -ETIMEDOUT, "who waits for a silent device is told");
+	waiter_done = true;
+}
+
+static void goes_on(void *arg)
+{
+	for (unsigned int i = 0; i < MANY; i++) {
+		int err = flush(device_of(good), pasid_alone);
+
+		if (err)
+			fail_rule("innocent batch", "%d", err);
+		while_waiting += !waiter_done;
+	}
+	others_left--;
+}
+
+static void ring_not_full(void)
+{
+	start();
+	conduct.patient = true;
+	conduct.silent_rid = pci_dev_id(bad->pdev);
+	sched_preempt = 3;
+	others_left = 3;
+	co_start("waits", NULL, waits, NULL);
+	for (unsigned int i = 0; i < 3; i++)
+		co_start("goes on", NULL, goes_on, NULL);
+	co_finish();
+	sched_preempt = 0;
+	tap_is(others_left, 0, "others end");
+	/* 4 descriptors each; the ring has 1024. */
+	tap_ok(while_waiting > 2 * 1024 / 4, "%u of their batches go round the ring while one waits", while_waiting);
+	tap_ok(!pci_has_bme(bad->pdev), "the silent one is cut off");
+	expect_innocent("full ring");
+	stop("full ring: no rule was broken");
+}
+
+/* The unit says that somebody does not answer, and who, or not. */
+static void reported(void)
+{
+	for (int sid = 0; sid < 2; sid++) {
+		start();
+		conduct.ite_sid = sid;
+		conduct.silent_rid = pci_dev_id(bad->pdev);
+		sched_preempt = 3;
+		waiter_done = false;
+		others_left = 3;
+		co_start("waits", NULL, waits, NULL);
+		for (unsigned int i = 0; i < 3; i++)
+			co_start("goes on", NULL, goes_on, NULL);
+		co_finish();
+		sched_preempt = 0;
+		tap_is(others_left, 0, "ITE: others end, each of their batches with 0");
+		tap_ok(!pci_has_bme(bad->pdev), "ITE: the silent one is cut off");
+		expect_innocent("ITE");
+		stop(sid ? "ITE that tells who" : "ITE that does not tell who");
+	}
+}
+
+/* An answer to nothing: no batch is sent again for it. */
+static void nonsense(void)
+{
+	unsigned int n;
+
+	start();
+	nseen = 0;
+	tap_is(w_sync(0, alone, VA(1), VA(1) + 0xfff), 0, "a batch");
+	n = nseen;
+	nseen = 0;
+	conduct.nonsense = true;
+	conduct.lazy = 200;
+	tap_is(w_sync(0, alone, VA(1), VA(1) + 0xfff), 0, "ICE: a batch");
+	conduct.lazy = 1;
+	tap_is(nseen, n, "ICE: is sent once");
+	tap_is(model_reg(0, 0x34) & 0x70, 0, "ICE: is cleared");
+	stop("ICE: nothing else");
+}
+
+/* ---- answers and drains ------------------------------------------------------- */
+
+/* The unbind of a silent device still drains the page requests. */
+static void drain(void)
+{
+	unsigned int i, drains = 0;
+
+	for (int sid = 0; sid < 2; sid++) {
+		start();
+		conduct.ite_sid = sid;
+		conduct.silent_rid = pci_dev_id(bad->pdev);
+		nseen = 0;
+		tap_is(w_unbind(w_binding(bad, both, false)), -ETIMEDOUT, "unbind of a silent device");
+		for (i = 0, drains = 0; i < nseen; i++)
+			drains += (seen[i][0] & 15) == 5 && seen[i][0] & 128;
+		/* Its own, the one that made good for it, and that behind the answers. */
+		tap_ok(drains >= 3, "%u waits that drain", drains);
+		tap_is(w_unbind(w_binding(good, alone, false)), 0, "unbind of the other");
+		stop("drain");
+	}
+}
+
+/* 7.10: fence, IOTLB, device TLB, wait with PD; also when the mm ended before. */
+static void drain_order(void)
+{
+	struct wbinding *b;
+	unsigned int i;
+	int at[4];
+
+	for (int dead = 0; dead < 2; dead++) {
+		start();
+		b = w_binding(good, alone, false);
+		if (dead)
+			w_exit(alone);
+		nseen = 0;
+		b->state = WB_LIVE;
+		tap_is(w_unbind(b), dead ? 0 : 0, "unbind%s", dead ? " after the mm ended" : "");
+		if (nseen < 4)
+			nseen = 4;
+		for (i = 0; i < 4; i++)
+			at[i] = nseen - 4 + i;
+		tap_ok((seen[at[0]][0] & 15) == 6, "IOTLB");
+		tap_ok((seen[at[1]][0] & 15) == 5 && seen[at[1]][0] & 64, "fence");
+		tap_ok((seen[at[2]][0] & 15) == 8, "device TLB");
+		tap_ok((seen[at[3]][0] & 15) == 5 && seen[at[3]][0] & 128, "wait that drains");
+		/* And once before the requests were read. */
+		tap_ok(nseen >= 8 && (seen[nseen - 5][0] & 15) == 5 && seen[nseen - 5][0] & 128 &&
+		       (seen[nseen - 6][0] & 15) == 8, "and so the batch before it");
+		stop("drain order");
+	}
+}
+
+static void unbinds(void *arg)
+{
+	w_unbind(w_binding(bad, both, false));
+}
+
+/* No group is answered twice, whenever a device stops to answer. */
+static void answers(void)
+{
+	unsigned int i, k, twice = 0, broken = 0;
+	struct vtdp_batch b;
+
+	start();
+	conduct.ite_sid = true;
+	model_response_hook = see_response;
+	for (i = 0; i < 20; i++) {
+		conduct.silent_rid = -1;
+		if (!pci_has_bme(bad->pdev)) {
+			OK(w_detach(0, bad));
+			OK(w_attach(0, bad, VTDPASID_ATTACH_ATS | VTDPASID_ATTACH_PRI));
+			OK(w_bind(0, bad, both, false, 0, NULL));
+		}
+		responses = 0;
+		conduct.silent_rid = pci_dev_id(bad->pdev);
+		sched_preempt = 3;
+		co_start("unbinds", NULL, unbinds, NULL);
+		for (k = 0; k < 40; k++)
+			co_step();
+		OK(vtdp_qi_start(unit, &b, 8));
+		for (k = 0; k < 8; k++)
+			vtdp_qi_response(&b, VTD_QI_PGRP_RESP | VTD_QI_PGRP_PP |
+					 FIELD_PREP(VTD_QI_PGRP_RID, pci_dev_id(good->pdev)) |
+					 FIELD_PREP(VTD_QI_PASID, pasid_alone),
+					 VTD_QI_PGRP1_LPIG | FIELD_PREP(VTD_QI_PGRP1_PRGI, k));
+		broken += !!vtdp_qi_finish(&b);
+		co_finish();
+		sched_preempt = 0;
+		twice += responses != 8;
+	}
+	tap_is(broken, 0, "answers among what hardware dropped");
+	tap_is(twice, 0, "each is given once");
+	stop("answers");
+}
+
+/* ---- a unit that refuses ------------------------------------------------------- */
+
+static void refused(void)
+{
+	static const struct { unsigned int type; const char *name; } parts[] = {
+		{ 7, "PASID cache" }, { 6, "IOTLB" }, { 8, "device TLB" }, { 5, "wait" },
+	};
+	struct wbinding *b;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(parts); i++) {
+		start();
+		b = w_binding(good, alone, false);
+		conduct.refuse = 1;
+		conduct.refuse_type = parts[i].type;
+		tap_is(w_unbind(b), 0, "%s refused once: it is done by other means", parts[i].name);
+		tap_is(conduct.refuse, 0, "and was refused");
+		tap_ok(unit->state == VTDPASID_UNIT_TAKEN, "the unit goes on");
+		tap_ok(pci_has_bme(good->pdev) && pci_has_bme(bad->pdev), "and so do both functions");
+		/* What it was about is clean: else the model complains. */
+		stop(parts[i].name);
+	}
+}
+
+/* Nothing that is meant for one device TLB is accepted. */
+static void refused_device(void)
+{
+	start();
+	conduct.refuse_rid = pci_dev_id(bad->pdev);
+	tap_is(w_sync(0, both, 0, (1ull << 47) - 1), -ETIMEDOUT, "a device TLB that the unit refuses to invalidate");
+	tap_ok(!pci_has_bme(bad->pdev), "its function is cut off");
+	expect_innocent("refused device TLB");
+	stop("refused device TLB");
+}
+
+static void refused_answer(void)
+{
+	struct vtdp_batch b;
+
+	start();
+	model_response_hook = see_response;
+	OK(vtdp_qi_start(unit, &b, 2));
+	for (int k = 0; k < 2; k++)
+		vtdp_qi_response(&b, VTD_QI_PGRP_RESP | VTD_QI_PGRP_PP |
+				 FIELD_PREP(VTD_QI_PGRP_RID, pci_dev_id(good->pdev)) |
+				 FIELD_PREP(VTD_QI_PASID, pasid_alone), VTD_QI_PGRP1_LPIG | FIELD_PREP(VTD_QI_PGRP1_PRGI, k));
+	conduct.refuse = 1;
+	conduct.refuse_type = 9;
+	tap_is(vtdp_qi_finish(&b), -EBADMSG, "a refused answer fails its batch");
+	model_run(0);
+	tap_is(responses, 1, "the other answer is given");
+	expect_innocent("refused answer");
+	stop("refused answer");
+}
+
+/* It refuses whatever it is told. */
+static void refused_all(void)
+{
+	u64 t;
+
+	start();
+	conduct.refuse = ~0u;
+	t = shim_time_ns();
+	tap_is(w_sync(0, alone, VA(1), VA(1) + 0xfff), -EIO, "a unit that refuses all is broken");
+	t = shim_time_ns() - t;
+	tap_ok(t < BOUND_NS, "within the bound: %llu ms", t / 1000000);
+	tap_is(unit->state, VTDPASID_UNIT_BROKEN, "and says so");
+	tap_ok(!pci_has_bme(bad->pdev) && !pci_has_bme(good->pdev), "its functions are cut off");
+	tap_clean("no rule was broken");
+	stop_broken();
+}
+
+/* ---- a unit that is handed back ------------------------------------------------- */
+
+/* A silent device, up to the end: hardware may report its wait after unload. */
+static void silent_at_unload(void)
+{
+	start();
+	conduct.patient = true;
+	conduct.silent_rid = pci_dev_id(bad->pdev);
+	tap_is(w_sync(0, both, 0, (1ull << 47) - 1), -ETIMEDOUT, "a silent device");
+	w_close(0);
+	tap_is(w_handback(0), 0, "its unit is handed back");
+	model_late_status(0);
+	tap_clean("its status word stays in memory");
+	stop_broken();
+}
+
+int main(int argc, char **argv)
+{
+	tap_args(argc, argv);
+	tap_part(silent);
+	tap_part(ring_not_full);
+	tap_part(reported);
+	tap_part(nonsense);
+	tap_part(drain);
+	tap_part(drain_order);
+	tap_part(answers);
+	tap_part(refused);
+	tap_part(refused_device);
+	tap_part(refused_answer);
+	tap_part(refused_all);
+	tap_part(silent_at_unload);
+	return tap_done();
+}
