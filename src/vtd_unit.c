@@ -334,6 +334,9 @@ static int unit_switch_off(struct vtdp_unit *unit)
 {
 	int err = vtdp_unit_command(unit, VTD_GCMD_TE, false);
 
+	/* A command to switch on that came to nothing may still come. */
+	if (!err && unit->late)
+		err = -ETIMEDOUT;
 	if (err || !unit->qi.on)
 		return err;
 	/* Whoever uses the unit next finds no leftovers of our tables. */
@@ -344,7 +347,9 @@ static int unit_switch_off(struct vtdp_unit *unit)
 static void unit_restore(struct vtdp_unit *unit)
 {
 	vtdp_write64(unit, VTD_RTADDR, unit->saved_rtaddr);
-	vtdp_write64(unit, VTD_IQA, unit->saved_iqa);
+	/* 11.4.9.3: not while the queue may be on */
+	if (!unit->qi.lent)
+		vtdp_write64(unit, VTD_IQA, unit->saved_iqa);
 	unit_copy_events(unit, unit->saved_event, true);
 	if (unit->saved_pmen & VTD_PMEN_EPM)
 		unit_protected_memory(unit, true);
@@ -400,7 +405,9 @@ static int unit_start(struct vtdp_unit *unit)
 	err = vtdp_prq_start(unit);
 	if (err)
 		return err;
-	return vtdp_unit_command(unit, VTD_GCMD_TE, true);
+	err = vtdp_unit_command(unit, VTD_GCMD_TE, true);
+	unit->late = err;
+	return err;
 }
 
 /**
@@ -446,7 +453,8 @@ int vtdp_unit_takeover(struct vtdp_unit *unit, u32 *check)
 			pr_err("unit %u not taken over: a register did not follow in time\n",
 			       unit->index);
 		}
-		unit_quiesce(unit);
+		if (unit_quiesce(unit))
+			err = -EIO;
 		return err;
 	}
 	pr_info("unit %u taken over: CAP %016llx ECAP %016llx\n", unit->index,

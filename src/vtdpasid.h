@@ -351,6 +351,7 @@ struct vtdp_dmar {
  * @cap: CAP_REG
  * @ecap: ECAP_REG
  * @state: VTDPASID_UNIT_*; to BROKEN from any context, else under vtdp_lock
+ * @late: translation did not come on in time, and nobody knows whether it will
  * @qi: its invalidation queue
  * @root: root table
  * @ctx: context tables, two a bus
@@ -384,6 +385,7 @@ struct vtdp_unit {
 	u64 cap;
 	u64 ecap;
 	int state;
+	bool late;
 	struct vtdp_qi qi;
 	u64 *root;
 	u64 *ctx[VTD_ROOT_ENTRIES * 2];

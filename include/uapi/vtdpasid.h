@@ -173,7 +173,8 @@ struct vtdpasid_unit_info {
  *   EEXIST           translation is on, but not by this module
  *   EADDRINUSE       the invalidation queue or interrupt remapping is on
  *   EPROTONOSUPPORT  the unit lacks a capability, see @out_check
- *   ETIMEDOUT        a register did not follow; what was done is undone
+ *   ETIMEDOUT        a register did not follow; what was done is undone (if it
+ *                    cannot be, the unit is broken: EIO)
  */
 struct vtdpasid_takeover {
 	__u32 size;

@@ -395,7 +395,60 @@ static void refused_all(void)
 	stop_broken();
 }
 
-/* ---- a unit that is handed back ------------------------------------------------- */
+/* ---- a unit that does not follow ------------------------------------------------ */
+
+static void start_plain(void)
+{
+	world_start_simple(W_CAP, W_ECAP, 1);
+	sched_hook = NULL;
+	prefetch_pick = NULL;
+	unit = vtdp_unit_by_index(0);
+}
+
+/* The queue comes on, but later than anybody waits. */
+static void no_queue(void)
+{
+	start_plain();
+	conduct.hide = 1u << 26;
+	conduct.sticky = 1u << 26;
+	tap_is(w_takeover(0), -ETIMEDOUT, "a queue that does not come on");
+	model_read_ring(0);
+	conduct.hide = 0;
+	tap_clean("its ring stays in memory");
+	tap_is(w_takeover(0), -EADDRINUSE, "the next takeover sees that it is on");
+	stop_broken();
+}
+
+/* Translation comes on, but later than anybody waits. */
+static void no_translation(void)
+{
+	start_plain();
+	conduct.hide = 1u << 31;
+	conduct.sticky = 1u << 31;
+	tap_is(w_takeover(0), -EIO, "translation that does not come on in time");
+	tap_is(unit->state, VTDPASID_UNIT_BROKEN, "breaks the unit");
+	conduct.hide = 0;
+	tap_clean("its tables stay in memory");
+	tap_is(w_takeover(0), -EIO, "there is no second try");
+	w.broken = true;
+	world_stop();
+	tap_clean("not even when unloaded");
+	stop_broken();
+}
+
+/* Translation that does not go off. */
+static void for_ever(void)
+{
+	start_plain();
+	OK(w_takeover(0));
+	conduct.sticky = 1u << 31;
+	tap_is(w_handback(0), -ETIMEDOUT, "translation that does not go off");
+	tap_is(unit->state, VTDPASID_UNIT_BROKEN, "breaks the unit");
+	w.broken = true;
+	world_stop();
+	tap_clean("its tables stay in memory, also when unloaded");
+	stop_broken();
+}
 
 /* A silent device, up to the end: hardware may report its wait after unload. */
 static void silent_at_unload(void)
@@ -425,6 +478,9 @@ int main(int argc, char **argv)
 	tap_part(refused_device);
 	tap_part(refused_answer);
 	tap_part(refused_all);
+	tap_part(no_queue);
+	tap_part(no_translation);
+	tap_part(for_ever);
 	tap_part(silent_at_unload);
 	return tap_done();
 }
