@@ -33,12 +33,17 @@ void vtdp_bind_entry0(struct vtdp_device *device)
 
 /* What else a change of an entry calls for. */
 #define INVALIDATE_ABSENT	BIT(0)	/* it was not present */
-#define INVALIDATE_DRAIN	BIT(1)	/* page requests come into the queue */
+#define INVALIDATE_LEAF		BIT(1)	/* its PASID table goes, too */
+#define INVALIDATE_DRAIN	BIT(2)	/* page requests come into the queue */
 
 /*
  * After an entry went, or, with caching mode (INVALIDATE_ABSENT), came (6.5.3.3):
  * PASID cache, then IOTLB, then device TLB. What was cached as not present is
  * tagged with domain id 0 (6.2.3).
+ *
+ * When the directory entry of the PASID table went, too, all PASIDs in it are
+ * affected, and the guidance asks for the IOTLB of the domain (table 28 of
+ * revision 5.10). One descriptor names them all: of the domain (6.5.2.2).
  */
 static int bind_invalidate(struct vtdp_device *device, u16 did, u32 pasid,
 			   unsigned int how)
@@ -52,8 +57,13 @@ static int bind_invalidate(struct vtdp_device *device, u16 did, u32 pasid,
 		return err;
 	if (how & INVALIDATE_ABSENT)
 		vtdp_qi_pasid_cache(&batch, VTD_QI_PC_PASID, 0, pasid);
-	vtdp_qi_pasid_cache(&batch, VTD_QI_PC_PASID, did, pasid);
-	vtdp_qi_piotlb(&batch, did, pasid, 0, 0, true);
+	if (how & INVALIDATE_LEAF) {
+		vtdp_qi_pasid_cache(&batch, VTD_QI_PC_DOMAIN, did, 0);
+		vtdp_qi_iotlb(&batch, VTD_QI_IOTLB_DOMAIN, did);
+	} else {
+		vtdp_qi_pasid_cache(&batch, VTD_QI_PC_PASID, did, pasid);
+		vtdp_qi_piotlb(&batch, did, pasid, 0, 0, true);
+	}
 	if (READ_ONCE(device->ats_on))
 		vtdp_qi_devtlb(&batch, device, pasid, 0, 0, true);
 	if (how & INVALIDATE_DRAIN)
@@ -334,6 +344,8 @@ int vtdp_unbind(struct vtdp_binding *binding)
 
 	if (last && binding->pasid)
 		leaf = vtdp_table_unlink_leaf(&device->table, binding->pasid);
+	if (leaf)
+		how |= INVALIDATE_LEAF;
 	sent = (live && last) || leaf;
 	if (sent)
 		err = bind_invalidate(device, binding->did, binding->pasid, how);

@@ -385,9 +385,10 @@ bool vtdp_table_put(struct vtdp_table *table, u32 pasid)
  * @table: table
  * @pasid: PASID whose entry was the last
  *
- * Leaf 0 stays, and so do leaves that others may have linked. Hardware caches
- * entries of PASID tables, not of directories (6.2.3), so the invalidation of
- * the last entry, before vtdp_table_drop_leaf(), is enough.
+ * Leaf 0 stays, and so do leaves that others may have linked. Before
+ * vtdp_table_drop_leaf() comes what a change of a directory entry calls for
+ * (6.5.3.3): hardware caches entries of PASID tables, by 6.2.3 not of
+ * directories, but may have found the table already for a request under way.
  *
  * Context: under vtdp_lock.
  * Return: whether it was unlinked.

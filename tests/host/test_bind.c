@@ -226,6 +226,33 @@ static void many_pasids(void)
 }
 
 /* The process ends while others use the binding. */
+/*
+ * A PASID table goes with its last entry: also if hardware has directory entries
+ * cached, by the domain id of an entry that it found through them.
+ */
+static void leaf_goes(void)
+{
+	struct wfn *fn;
+	u32 pasid[2];
+
+	begin(1);
+	conduct.pde = true;
+	fn = w_fn(0, F_CLAIMED);
+	umm_map(w.proc[0], VA(0), PAGE_SIZE, true, false);
+	umm_map(w.proc[1], VA(0), PAGE_SIZE, true, false);
+	OK(w_attach(0, fn, 0));
+	for (int i = 0; i < 2; i++) {
+		OK(w_reserve(0, 100, 127, &pasid[i]));
+		OK(w_bind(0, fn, w.proc[i], false, pasid[i], NULL));
+		MUST(w_dma(fn, pasid[i], VA(0), true), DMA_OK);
+	}
+	OK(w_unbind(w_binding(fn, w.proc[0], false)));
+	MUST(w_dma(fn, pasid[1], VA(0), true), DMA_OK);
+	OK(w_unbind(w_binding(fn, w.proc[1], false)));
+	MUST(w_dma(fn, pasid[1], VA(0), true), DMA_FAULT);
+	end("a PASID table that goes");
+}
+
 static void exit_task(void *arg) { w_exit(arg); }
 static void unbind_task(void *arg) { w_unbind(arg); }
 static void unmap_task(void *arg) { umm_unmap(arg, 0, ~0ull >> 17); }
@@ -420,7 +447,7 @@ static void ats_order(void)
 }
 
 static void (*const parts[])(void) = { life, isolation, without_pasid, driver_goes_on, mapping,
-	many_pasids, races, fail_nth, ats, ats_order, silent };
+	many_pasids, leaf_goes, races, fail_nth, ats, ats_order, silent };
 
 int main(int argc, char **argv)
 {
