@@ -150,7 +150,7 @@ int pci_write_config_dword(struct pci_dev *d, int where, u32 v)
 int pci_find_ext_capability(struct pci_dev *d, int cap)
 {
 	switch (cap) {
-	case PCI_EXT_CAP_ID_ATS: return d->has_ats ? POS_ATS : 0;
+	case PCI_EXT_CAP_ID_ATS: return d->ats_cap ? POS_ATS : 0;
 	case PCI_EXT_CAP_ID_PASID: return d->pasid_width ? POS_PASID : 0;
 	case PCI_EXT_CAP_ID_PRI: return d->has_pri ? POS_PRI : 0;
 	case PCI_EXT_CAP_ID_ACS: return d->subordinate ? POS_ACS : 0;
@@ -177,14 +177,14 @@ void pci_disable_pasid(struct pci_dev *d)
 	d->pasid_enabled = false;
 }
 
-bool pci_ats_supported(struct pci_dev *d) { return d->has_ats && !d->untrusted; }
+bool pci_ats_supported(struct pci_dev *d) { return d->ats_cap && !d->untrusted; }
 bool pci_pri_supported(struct pci_dev *d) { return d->has_pri; }
-int pci_ats_queue_depth(struct pci_dev *d) { return d->has_ats ? 4 : -EINVAL; }
+int pci_ats_queue_depth(struct pci_dev *d) { return d->ats_cap ? 4 : -EINVAL; }
 
 int pci_enable_ats(struct pci_dev *d, int ps)
 {
 	(void)ps;
-	if (!d->has_ats || d->ats_enabled)
+	if (!d->ats_cap || d->ats_enabled)
 		return -EBUSY;
 	set16(d, POS_ATS + PCI_ATS_CTRL, PCI_ATS_CTRL_ENABLE);
 	d->ats_enabled = true;

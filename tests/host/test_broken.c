@@ -42,7 +42,7 @@ static void start(void)
 	w_open(0);
 	bad = w_fn(0, F_CLAIMED);
 	good = w_fn(0, F_NARROW);
-	good->pdev->has_ats = true;
+	good->pdev->ats_cap = 0x100;
 	good->pdev->has_pri = true;
 	both = w.proc[0];
 	alone = w.proc[1];

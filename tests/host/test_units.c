@@ -42,7 +42,6 @@ static struct pci_dev *bridge(struct pci_bus *bus, unsigned int dev, unsigned in
 
 static void with_ats(struct pci_dev *d)
 {
-	d->has_ats = true;
 	d->ats_cap = 0x100;
 }
 

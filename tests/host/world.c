@@ -73,9 +73,8 @@ static void add_fn(unsigned int k, unsigned int place)
 	f->unit = k;
 	f->client = -1;
 	d->pasid_width = place == F_PLAIN ? 0 : place == F_NARROW ? 7 : 20;
-	d->has_ats = place == F_DRIVEN || place == F_CLAIMED;
-	d->has_pri = d->has_ats;
-	d->ats_cap = d->has_ats ? 0x100 : 0;
+	d->ats_cap = place == F_DRIVEN || place == F_CLAIMED ? 0x100 : 0;
+	d->has_pri = d->ats_cap;
 	if (place == F_DRIVEN) {
 		d->dev.driver = &pci_kernel_driver.driver;
 		pci_set_master(d);

@@ -809,7 +809,7 @@ struct pci_dev {
 	void *drvdata;
 	/* what the function is */
 	unsigned int pasid_width;
-	bool has_ats, has_pri;
+	bool has_pri;
 	unsigned int resets;
 	struct pci_driver *match;	/* driver_override */
 };
