@@ -154,6 +154,11 @@ class Step:
         """PASID-table entry, first-stage or pass-through, from present to not."""
         return [pasid_cache(PC_PASID, did, pasid), pasid_iotlb(did, pasid)]
 
+    def table_gone(self, did):
+        """PASID-directory entry, with its PASID table: all PASIDs in it, and the
+        IOTLB of the domain (table 28 of revision 5.10)."""
+        return [pasid_cache(PC_DOMAIN, did), self.iotlb(IOTLB_DOMAIN, did)]
+
     def entry_new(self, did, pasid):
         """From not present to present: nothing without CM. With it, what was
         cached as not present has domain id 0 (6.2.3)."""
@@ -206,10 +211,9 @@ class Step:
 
     def check_detach_dead(self):
         """The address space's entry went when it died; its table, if it is not
-        the first, goes now. Hardware caches entries of tables, not of
-        directories (6.2.3)."""
+        the first, goes now."""
         leaf = self.value("pasid") >= 64
-        self.check_batches(self.entry_gone(DID_SVA, self.value("pasid")) if leaf else [],
+        self.check_batches(self.table_gone(DID_SVA) if leaf else [],
                            self.context_gone(self.value("rid"), DID_BLOCKED))
 
     def check_detach_bound(self):
