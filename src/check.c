@@ -743,6 +743,25 @@ static void name_others(const struct check *check,
 	}
 }
 
+static void say_unit(const struct vtdp_unit *unit, u32 id)
+{
+	const struct check_words *words = &check_words[id];
+
+	pr_err("unit %u not taken over: %s: %s (%s): %s\n", unit->index,
+	       words->name, words->lack, words->where, words->cure);
+}
+
+/**
+ * vtdp_check_register() - say that a register did not follow
+ * @unit: unit that is not taken over therefore
+ *
+ * This is found out by trying only.
+ */
+void vtdp_check_register(const struct vtdp_unit *unit)
+{
+	say_unit(unit, VTDPASID_CHECK_REGISTER);
+}
+
 /* One line: who, what was refused, which check, what is the matter, what helps. */
 static void say(const struct check *check, const struct vtdp_subject *subject,
 		u32 acts, bool refused)
@@ -756,9 +775,7 @@ static void say(const struct check *check, const struct vtdp_subject *subject,
 			subject->unit->index, words->name, words->lack,
 			words->where);
 	else if (acts & VTDPASID_REFUSES_TAKEOVER)
-		pr_err("unit %u not taken over: %s: %s (%s): %s\n",
-		       subject->unit->index, words->name, words->lack,
-		       words->where, words->cure);
+		say_unit(subject->unit, check->id);
 	else if (acts & VTDPASID_REFUSES_PASID)
 		pci_info(subject->pdev, "attached without PASIDs: %s: %s (%s%s): %s\n",
 			 words->name, words->lack, words->where, others,

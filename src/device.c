@@ -185,7 +185,7 @@ static void device_enable_pasid(struct vtdp_device *device, u32 *check)
 	/* The kernel knows of more obstacles on the way than we can ask for. */
 	if (pci_enable_pasid(pdev, 0)) {
 		*check = VTDPASID_CHECK_PASID_PATH;
-		pci_warn(pdev, "attached without PASIDs: the kernel says that they do not reach the root complex\n");
+		pci_warn(pdev, "attached without PASIDs: PASID_PATH: the kernel says that they do not reach the root complex\n");
 		return;
 	}
 	device->pasid_on = true;

@@ -450,8 +450,7 @@ int vtdp_unit_takeover(struct vtdp_unit *unit, u32 *check)
 		if (err != -ENOMEM) {
 			*check = VTDPASID_CHECK_REGISTER;
 			err = -ETIMEDOUT;
-			pr_err("unit %u not taken over: a register did not follow in time\n",
-			       unit->index);
+			vtdp_check_register(unit);
 		}
 		if (unit_quiesce(unit))
 			err = -EIO;

@@ -658,6 +658,7 @@ int vtdp_check_one(const struct vtdp_subject *subject, u32 which, u32 acts);
 unsigned int vtdp_check_list(u32 scope, const struct vtdp_subject *subject,
 			     struct vtdpasid_check_result *results,
 			     unsigned int max);
+void vtdp_check_register(const struct vtdp_unit *unit);
 bool vtdp_check_unsafe_interrupts(void);
 
 /* preflight.c: VTDPASID_PREFLIGHT */
