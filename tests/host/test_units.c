@@ -199,7 +199,7 @@ static bool claimed(struct pci_dev *pdev) { return vtdp_owner_claimed(pdev); }
 /* Graphics have a unit of their own; the rest has an I2C device without PCI. */
 static void laptop(void)
 {
-	struct pci_dev *gfx, *xhci, *i2c, *nvme, *port;
+	struct pci_dev *gfx, *xhci, *i2c, *nvme, *port, *hidden;
 	struct pci_bus *root;
 	unsigned int at;
 
@@ -248,6 +248,11 @@ static void laptop(void)
 	tap_ok(passes(1, 0x00a9), "so does the device of the ACPI name space");
 	tap_ok(absent(1, 0x00e0) && !passes(1, 0x00e0), "a root port has no entry");
 	tap_ok(absent(1, 0x0010) && absent(0, 0x00a0), "nobody has an entry in the other unit");
+
+	hidden = function(root, 0x15, 1);
+	pci_bind_driver(hidden, &pci_kernel_driver);
+	pci_bind_driver(hidden, NULL);
+	tap_ok(passes(1, 0x00a9), "also if a function shows up in its place");
 
 	claim(i2c);
 	tap_ok(!claimed(i2c) && passes(1, 0x00b0), "what firmware needs cannot be claimed");
@@ -307,6 +312,7 @@ static void server(void)
 	at = open_structure(5);		/* SATC: may use ATS */
 	put16(0);
 	put16(0);
+	scope(1, 0, 0x6a, 1, (u8[]){ 1, 0 });
 	scope(1, 0, 0x6a, 1, (u8[]){ 2, 0 });
 	close_structure(at);
 	at = open_structure(5);		/* SATC: does not work without */
@@ -379,7 +385,7 @@ static void server(void)
 
 static void segments(void)
 {
-	struct pci_dev *a, *b, *c;
+	struct pci_dev *a, *b, *c, *d;
 	unsigned int at, i;
 
 	machine();
@@ -387,6 +393,9 @@ static void segments(void)
 		at = drhd(1, i, BASE(i));
 		close_structure(at);
 	}
+	at = drhd(0, 2, BASE(2));	/* no catch-all */
+	scope(1, 0, 0, 1, (u8[]){ 4, 0 });
+	close_structure(at);
 	at = rmrr(1, 0x1000, 0x1fff);
 	scope(1, 0, 0, 1, (u8[]){ 4, 0 });
 	close_structure(at);
@@ -397,11 +406,13 @@ static void segments(void)
 	a = function(new_bus(0, 1, root_port(new_bus(0, 0, NULL), 1, 0)), 4, 0);
 	b = function(new_bus(1, 0, NULL), 4, 0);
 	c = function(new_bus(1, 1, root_port(b->bus, 1, 0)), 4, 0);
+	d = function(new_bus(2, 0, NULL), 4, 0);
 	with_ats(a);
 	with_ats(c);
-	load(2);
+	load(3);
 
 	tap_ok(covers(a) == 0 && covers(b) == 1 && covers(c) == 1, "two segments with a catch-all each");
+	tap_ok(covers(d) == 2 && covers(function(d->bus, 5, 0)) == -1, "a third without: only what is named");
 	take_all();
 	tap_ok(passes(1, 0x0020) && absent(0, 0x0020), "a reserved region is of one segment");
 	tap_ok(absent(0, 0x0104) && absent(1, 0x0104), "nobody else has an entry");
@@ -418,7 +429,7 @@ static void aliases(void)
 {
 	static unsigned long quirk[4];
 	struct pci_sysdata vmd_data;
-	struct pci_dev *pci, *one, *two, *vmd, *behind, *phantom, *real, *alone;
+	struct pci_dev *pci, *one, *two, *vmd, *behind, *phantom, *real, *alone, *lonely;
 	const struct vtdpasid_check_result *r;
 	struct pci_bus *root, *bus, *hidden;
 	unsigned int at;
@@ -427,7 +438,9 @@ static void aliases(void)
 	at = drhd(1, 0, BASE(0));
 	close_structure(at);
 	root = new_bus(0, 0, NULL);
-	pci = bridge(new_bus(0, 1, root_port(root, 1, 0)), 0, 0, PCI_EXP_TYPE_PCI_BRIDGE);
+	bus = new_bus(0, 1, root_port(root, 1, 0));
+	pci = bridge(bus, 0, 0, PCI_EXP_TYPE_PCI_BRIDGE);
+	lonely = function(bus, 1, 0);
 	bus = new_bus(0, 2, pci);
 	one = function(bus, 4, 0);
 	two = function(bus, 5, 0);
@@ -477,6 +490,10 @@ static void aliases(void)
 	tap_is(asked(phantom, VTDPASID_CHECK_ALIAS, 0)->rid, 0x0031, "a function with a quirk, and whose id it uses");
 	attach_is(phantom, 0, -EXDEV, VTDPASID_CHECK_ALIAS, "a function with a quirk");
 	attach_is(real, 0, -EXDEV, VTDPASID_CHECK_ALIAS, "the one whose id it uses");
+	lonely->dma_alias_mask = quirk;
+	claim(lonely);
+	tap_is(asked(lonely, VTDPASID_CHECK_ALIAS, 0)->rid, 0x0131, "a function with a quirk, whose other id nobody has");
+	attach_is(lonely, 0, -EXDEV, VTDPASID_CHECK_ALIAS, "a function with two ids of its own");
 	claim(alone);
 	tap_is(answer(alone, VTDPASID_CHECK_ALIAS), VTDPASID_ANSWER_YES, "a function by itself");
 	attach_is(alone, 0, 0, VTDPASID_CHECK_PASID_CAP, "a function by itself, without PASIDs");
