@@ -32,6 +32,9 @@ have HAVE_ARCH_INVALIDATE_SECONDARY_TLBS \
 # 6.19, a97fbc3ee3e2
 have HAVE_STRUCT_SYSCORE '^struct syscore \{' include/linux/syscore_ops.h
 
+# 6.15
+have HAVE_IRQCHIP_MOVE_DEFERRED 'IRQCHIP_MOVE_DEFERRED' include/linux/irq.h
+
 # After 6.12, before 7.3: a flag became a number
 have HAVE_EETLP_PREFIX_MAX 'eetlp_prefix_max' include/linux/pci.h
 

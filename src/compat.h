@@ -48,6 +48,11 @@
 #define vtdp_prefix_path(pdev) (!!(pdev)->eetlp_prefix_path)
 #endif
 
+/* 6.15: moving from the interrupt was the default before. */
+#ifndef HAVE_IRQCHIP_MOVE_DEFERRED
+#define IRQCHIP_MOVE_DEFERRED 0
+#endif
+
 /* Exported, but declared in no header that modules may include. */
 #ifdef CONFIG_INTEL_IOMMU
 extern int intel_iommu_enabled;

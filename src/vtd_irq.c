@@ -68,7 +68,11 @@ static struct irq_chip event_irq_chip = {
 	.irq_unmask = event_irq_unmask,
 	.irq_ack = irq_chip_ack_parent,
 	.irq_set_affinity = event_irq_set_affinity,
-	.flags = IRQCHIP_SKIP_SET_WAKE,
+	/* When its CPU goes with the interrupt pending, or it was off meanwhile. */
+	.irq_retrigger = irq_chip_retrigger_hierarchy,
+	/* The message is two registers: change it from the interrupt only. */
+	.flags = IRQCHIP_SKIP_SET_WAKE | IRQCHIP_AFFINITY_PRE_STARTUP |
+		 IRQCHIP_MOVE_DEFERRED,
 };
 
 static int event_irq_alloc(struct irq_domain *domain, unsigned int virq,
