@@ -261,6 +261,41 @@ int vtdp_owner_apply(struct vtdp_unit *unit)
 	return 0;
 }
 
+/* ---- functions that go on without an owner ------------------------------- */
+
+/**
+ * vtdp_owner_cut_off() - switch off the bus mastering of an unowned function
+ * @unit: unit that refuses its requests
+ * @rid: requester id
+ *
+ * Nothing is done for a function that has an owner meanwhile, or is about to
+ * have one: then device_lock is taken, and a probe must find things as it left
+ * them. If the function goes on, it will be seen again.
+ *
+ * Context: may sleep; no lock held, for device_lock is the outermost.
+ */
+void vtdp_owner_cut_off(struct vtdp_unit *unit, u16 rid)
+{
+	struct pci_dev *pdev;
+
+	pdev = pci_get_domain_bus_and_slot(unit->drhd->segment, PCI_BUS_NUM(rid),
+					   rid & 0xff);
+	if (!pdev)
+		return;
+	/* A bridge's bus mastering is that of all functions below it. */
+	if (pdev->hdr_type == PCI_HEADER_TYPE_NORMAL &&
+	    device_trylock(&pdev->dev)) {
+		struct device_driver *driver = pdev->dev.driver;
+
+		if (!driver || driver_has_no_dma(driver)) {
+			pci_clear_master(pdev);
+			dev_warn_ratelimited(&pdev->dev, "nobody owns it, but it tries DMA: its bus mastering is off now\n");
+		}
+		device_unlock(&pdev->dev);
+	}
+	pci_dev_put(pdev);
+}
+
 /* ---- following changes --------------------------------------------------- */
 
 static void owner_changed(struct vtdp_unit *unit, struct pci_dev *pdev,

@@ -10,7 +10,9 @@
 #include "vtdpasid.h"
 
 #define FAULT_POLL_MS		20
-#define FAULT_BURST		256	/* records of one round */
+
+/* Faults of a function without context entry after which it is cut off. */
+#define FAULT_STRAY_LIMIT	32
 
 static const struct {
 	u8 reason;
@@ -137,11 +139,52 @@ static void fault_log(struct vtdp_unit *unit, const struct vtdpasid_event *event
 			vtdp_fault_reason(event->reason), event->reason);
 }
 
+/* Faults of functions that have no context entry, or on whose bus none has. */
+static bool fault_unowned(u8 reason)
+{
+	switch (reason) {
+	case 0x01:
+	case 0x02:
+	case 0x39:
+	case 0x41:
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Nobody owns the function: its DMA can only fail, and each fault costs time.
+ * The one that was seen least gives up its place to one that is new.
+ */
+static void fault_stray(struct vtdp_unit *unit, u16 rid)
+{
+	struct vtdp_stray *stray = unit->strays;
+	unsigned int i;
+
+	for (i = 0; i < VTDP_STRAYS; i++) {
+		if (unit->strays[i].rid == rid) {
+			stray = &unit->strays[i];
+			break;
+		}
+		if (unit->strays[i].faults < stray->faults)
+			stray = &unit->strays[i];
+	}
+	if (stray->rid != rid) {
+		stray->rid = rid;
+		stray->faults = 0;
+	}
+	if (++stray->faults < FAULT_STRAY_LIMIT)
+		return;
+	stray->faults = 0;
+	vtdp_owner_cut_off(unit, rid);
+}
+
 /* To the file that attached the function; nobody else may know. */
 static void fault_deliver(struct vtdp_unit *unit, struct vtdpasid_event *event)
 {
 	struct vtdp_binding *binding = NULL;
 	struct vtdp_device *device;
+	bool attached = false;
 
 	atomic64_inc(&unit->faults);
 	event->segment = unit->drhd->segment;
@@ -151,6 +194,7 @@ static void fault_deliver(struct vtdp_unit *unit, struct vtdpasid_event *event)
 	list_for_each_entry(device, &unit->devices, node) {
 		if (device->rid != event->rid)
 			continue;
+		attached = true;
 		atomic64_inc(&device->faults);
 		binding = fault_binding(device, event);
 		if (binding) {
@@ -165,13 +209,30 @@ static void fault_deliver(struct vtdp_unit *unit, struct vtdpasid_event *event)
 	}
 	fault_log(unit, event, binding);
 	spin_unlock(&unit->devices_lock);
+	if (!attached && fault_unowned(event->reason))
+		fault_stray(unit, event->rid);
+}
+
+/*
+ * Hardware sets F last, so what stands beside it counts only once F was seen
+ * (11.4.7.6): the upper half first.
+ */
+static bool fault_record(struct vtdp_unit *unit, unsigned int reg,
+			 struct vtdpasid_event *event)
+{
+	u64 hi = vtdp_read64(unit, reg + 8);
+
+	if (!(hi & VTD_FRCD_HI_F))
+		return false;
+	return vtdp_fault_decode(vtdp_read64(unit, reg), hi, event);
 }
 
 /*
  * Read the records from the one that FSTS names on, and clear each (7.2). After
  * an overflow nothing is recorded until PFO is cleared, so that comes last.
+ * Return: how many.
  */
-static void fault_read(struct vtdp_unit *unit)
+static unsigned int fault_read(struct vtdp_unit *unit)
 {
 	unsigned int count = FIELD_GET(VTD_CAP_NFR, unit->cap) + 1;
 	unsigned int base = FIELD_GET(VTD_CAP_FRO, unit->cap) * 16;
@@ -181,12 +242,11 @@ static void fault_read(struct vtdp_unit *unit)
 
 	/* All ones: the unit does not answer any more. */
 	if (fsts == U32_MAX)
-		return;
-	for (i = 0; fsts & VTD_FSTS_PPF && i < FAULT_BURST; i++) {
+		return 0;
+	for (i = 0; fsts & VTD_FSTS_PPF && i < VTDP_PACE_EVENTS; i++) {
 		unsigned int reg = base + index % count * VTD_FRCD_SIZE;
 
-		if (!vtdp_fault_decode(vtdp_read64(unit, reg),
-				       vtdp_read64(unit, reg + 8), &event))
+		if (!fault_record(unit, reg, &event))
 			break;
 		if (fsts & VTD_FSTS_PFO)
 			event.flags |= VTDPASID_EVENT_OVERFLOW;
@@ -197,6 +257,7 @@ static void fault_read(struct vtdp_unit *unit)
 	}
 	if (fsts & VTD_FSTS_PFO)
 		vtdp_write32(unit, VTD_FSTS, VTD_FSTS_PFO);
+	return i;
 }
 
 static bool fault_pending(struct vtdp_unit *unit)
@@ -211,20 +272,22 @@ static void fault_work(struct work_struct *work)
 	struct vtdp_unit *unit = container_of(to_delayed_work(work),
 					      struct vtdp_unit, fault_work);
 
-	fault_read(unit);
-	/* With an interrupt, only for what came in between: it raises none. */
+	unsigned long rest = vtdp_pace(&unit->fault_pace, fault_read(unit));
+
 	if (!unit->fault_irq.virq)
-		queue_delayed_work(vtdp_event_wq, &unit->fault_work,
-				   msecs_to_jiffies(FAULT_POLL_MS));
-	else if (fault_pending(unit))
-		queue_delayed_work(vtdp_event_wq, &unit->fault_work, 0);
+		rest = msecs_to_jiffies(FAULT_POLL_MS);
+	/* With an interrupt, only for what came in between: it raises none. */
+	else if (!rest && !fault_pending(unit))
+		return;
+	mod_delayed_work(vtdp_event_wq, &unit->fault_work, rest);
 }
 
 static irqreturn_t fault_interrupt(int irq, void *data)
 {
 	struct vtdp_unit *unit = data;
 
-	mod_delayed_work(vtdp_event_wq, &unit->fault_work, 0);
+	/* If it rests, let it. */
+	queue_delayed_work(vtdp_event_wq, &unit->fault_work, 0);
 	return IRQ_HANDLED;
 }
 

@@ -35,6 +35,31 @@
 struct workqueue_struct *vtdp_event_wq;
 static struct workqueue_struct *prq_servers;
 
+/**
+ * vtdp_pace() - when may a reader of events go on?
+ * @pace: of the reader
+ * @done: events that it has just read
+ *
+ * A device that floods keeps a reader busy at a fraction of a CPU only:
+ * VTDP_PACE_EVENTS in VTDP_PACE_MS, then a rest. What comes meanwhile waits in
+ * hardware, or is lost there and reported as such.
+ *
+ * Context: the reader's work item.
+ * Return: jiffies to rest; 0: none.
+ */
+unsigned long vtdp_pace(struct vtdp_pace *pace, unsigned int done)
+{
+	unsigned long end = pace->begin + msecs_to_jiffies(VTDP_PACE_MS);
+
+	if (!pace->done || time_after_eq(jiffies, end)) {
+		pace->begin = jiffies;
+		pace->done = 0;
+		end = pace->begin + msecs_to_jiffies(VTDP_PACE_MS);
+	}
+	pace->done += done;
+	return pace->done < VTDP_PACE_EVENTS ? 0 : end - jiffies;
+}
+
 /* ---- answers ------------------------------------------------------------- */
 
 /**
@@ -376,10 +401,12 @@ static void prq_one(struct vtdp_unit *unit, u64 qw0, u64 qw1,
  * Empty the queue. PPR is cleared before the pointers are read, so that a
  * request which comes later raises a new event; overflow is cleared only when
  * the queue is empty (7.4, 11.4.11.4), for until then hardware takes nothing.
+ * Return: how many requests there were.
  */
-static void prq_read(struct vtdp_unit *unit)
+static unsigned int prq_read(struct vtdp_unit *unit)
 {
 	struct prq_answers answers = { .unit = unit };
+	unsigned int count = 0;
 	u64 head, tail;
 	u32 prs;
 
@@ -392,6 +419,7 @@ static void prq_read(struct vtdp_unit *unit)
 
 		prq_one(unit, READ_ONCE(desc[0]), READ_ONCE(desc[1]), &answers);
 		head = (head + PRQ_QWORDS * sizeof(u64)) & (PRQ_SIZE - 1);
+		count++;
 		if (answers_full(&answers))
 			answers_send(&answers);
 	}
@@ -407,6 +435,14 @@ static void prq_read(struct vtdp_unit *unit)
 		vtdp_write32(unit, VTD_PRS, VTD_PRS_PRO);
 	}
 	mutex_unlock(&unit->prq_lock);
+	return count;
+}
+
+static bool prq_pending(struct vtdp_unit *unit)
+{
+	u32 prs = vtdp_read32(unit, VTD_PRS);
+
+	return prs != U32_MAX && prs & (VTD_PRS_PPR | VTD_PRS_PRO);
 }
 
 static void prq_work(struct work_struct *work)
@@ -414,19 +450,21 @@ static void prq_work(struct work_struct *work)
 	struct vtdp_unit *unit = container_of(to_delayed_work(work),
 					      struct vtdp_unit, prq_work);
 
-	prq_read(unit);
+	unsigned long rest = vtdp_pace(&unit->prq_pace, prq_read(unit));
+
 	if (!unit->prq_irq.virq)
-		queue_delayed_work(vtdp_event_wq, &unit->prq_work,
-				   msecs_to_jiffies(PRQ_POLL_MS));
-	else if (vtdp_read32(unit, VTD_PRS) & (VTD_PRS_PPR | VTD_PRS_PRO))
-		queue_delayed_work(vtdp_event_wq, &unit->prq_work, 0);
+		rest = max(rest, msecs_to_jiffies(PRQ_POLL_MS));
+	else if (!rest && !prq_pending(unit))
+		return;
+	mod_delayed_work(vtdp_event_wq, &unit->prq_work, rest);
 }
 
 static irqreturn_t prq_interrupt(int irq, void *data)
 {
 	struct vtdp_unit *unit = data;
 
-	mod_delayed_work(vtdp_event_wq, &unit->prq_work, 0);
+	/* If it rests, let it. */
+	queue_delayed_work(vtdp_event_wq, &unit->prq_work, 0);
 	return IRQ_HANDLED;
 }
 

@@ -203,6 +203,31 @@ struct vtdp_irq {
 };
 
 #define VTDP_PRQ_ORDER		4	/* 16 pages: 2048 requests of 32 bytes */
+#define VTDP_PACE_EVENTS	128	/* events read in one go */
+#define VTDP_PACE_MS		20	/* and in this time */
+
+/**
+ * struct vtdp_pace - how busy a reader of events was
+ * @begin: jiffies at which @done was 0
+ * @done: events read since
+ */
+struct vtdp_pace {
+	unsigned long begin;
+	unsigned int done;
+};
+
+#define VTDP_STRAYS		8	/* unowned functions watched at a time */
+
+/**
+ * struct vtdp_stray - a function that has no context entry, and tries DMA
+ * @rid: requester id
+ * @faults: of it
+ */
+struct vtdp_stray {
+	u16 rid;
+	u16 faults;
+};
+
 #define VTDP_PRQ_PENDING	128	/* requests of one device in hand */
 #define VTDP_PRQ_RING		64	/* of which for one binding */
 
@@ -365,9 +390,12 @@ struct vtdp_dmar {
  * @fault_irq: fault event
  * @fault_work: reads the fault records
  * @faults: records read
+ * @fault_pace: of @fault_work
+ * @strays: functions to be cut off if they go on; of @fault_work
  * @prq_irq: page-request event
  * @prq_work: reads the page requests
  * @prq_ring: page-request queue, or NULL
+ * @prq_pace: of @prq_work
  * @prq_lock: the queue is being read
  * @requests: page requests read; under @devices_lock
  * @overflows: of the page-request queue; under @prq_lock
@@ -399,9 +427,12 @@ struct vtdp_unit {
 	struct vtdp_irq fault_irq;
 	struct delayed_work fault_work;
 	atomic64_t faults;
+	struct vtdp_pace fault_pace;
+	struct vtdp_stray strays[VTDP_STRAYS];
 	struct vtdp_irq prq_irq;
 	struct delayed_work prq_work;
 	u64 *prq_ring;
+	struct vtdp_pace prq_pace;
 	struct mutex prq_lock;	/* the queue is being read */
 	u64 requests;
 	u64 overflows;
@@ -784,6 +815,7 @@ int vtdp_prq_bind(struct vtdp_binding *binding);
 void vtdp_prq_unbind(struct vtdp_binding *binding);
 int vtdp_prq_drain(struct vtdp_binding *binding, bool pushed);
 int vtdp_prq_drain_device(struct vtdp_device *device);
+unsigned long vtdp_pace(struct vtdp_pace *pace, unsigned int done);
 
 /* ats.c: ATS and page requests of a function */
 void vtdp_ats_prepare(struct vtdp_device *device, u32 flags);
@@ -859,6 +891,7 @@ void vtdp_device_detach_all(struct vtdp_client *client);
 void vtdp_device_lost(struct vtdp_unit *unit, struct pci_dev *pdev);
 void vtdp_device_stop(struct vtdp_device *device);
 void vtdp_device_shutdown(struct vtdp_device *device);
+void vtdp_owner_cut_off(struct vtdp_unit *unit, u16 rid);
 void vtdp_device_resume(struct pci_dev *pdev);
 void vtdp_device_stop_rid(struct vtdp_unit *unit, u16 rid);
 bool vtdp_device_stopped_rid(struct vtdp_unit *unit, u16 rid);

@@ -101,6 +101,7 @@ struct unit {
 	/* what has been invalidated since SRTP, in this order */
 	unsigned int since_srtp;
 	u64 frcd[256][2];
+	bool frcd_seen[256];		/* F was read as 1 */
 	unsigned int fault_next;
 	bool fault_lost;
 	unsigned int faults;
@@ -612,6 +613,7 @@ static void fault_record(struct unit *u, const struct dma *d)
 	u->frcd[i][1] = 1ull << 63 | (d->write ? 0 : 1ull << 62) |
 			(pp ? (u64)d->pasid << 40 | 1ull << 31 : 0) |
 			(u64)d->reason << 32 | d->rid;
+	u->frcd_seen[i] = false;
 	u->fault_next = (i + 1) % n;
 }
 
@@ -1603,6 +1605,18 @@ static void reg_width(struct unit *u, unsigned int reg, unsigned int size)
 		fail_rule("register", "%u bytes of 32-bit register %#x", size, reg);
 }
 
+/* 11.4.7.6: hardware writes a record's F last, so software reads it first. */
+static u64 frcd_read(struct unit *u, unsigned int reg)
+{
+	unsigned int i = (reg - CAP_FRO(u->cap)) / 16, half = (reg - CAP_FRO(u->cap)) / 8 % 2;
+
+	if (half)
+		u->frcd_seen[i] = u->frcd[i][1] >> 63;
+	else if (!u->frcd_seen[i])
+		fail_rule("fault record", "read before F was seen");
+	return u->frcd[i][half];
+}
+
 static u64 reg_read(struct unit *u, unsigned int reg)
 {
 	unsigned int i;
@@ -1639,7 +1653,7 @@ static u64 reg_read(struct unit *u, unsigned int reg)
 	case 0xe4: case 0xe8: case 0xec: return u->event[3 + (reg - 0xe4) / 4];
 	}
 	if (is_frcd(u, reg))
-		return u->frcd[(reg - CAP_FRO(u->cap)) / 16][(reg - CAP_FRO(u->cap)) / 8 % 2];
+		return frcd_read(u, reg);
 	fail_rule("register", "read of %#x", reg);
 	return 0;
 }

@@ -151,6 +151,7 @@ void shim_log(const char *level, const char *fmt, ...) __printf(2, 3);
 #define pci_info(d, f, ...)	shim_log("info", f, ##__VA_ARGS__)
 #define pci_err_ratelimited	pci_err
 #define pci_warn_ratelimited	pci_warn
+#define dev_warn_ratelimited(d, f, ...)	shim_log("warn", f, ##__VA_ARGS__)
 #define pci_dbg(d, f, ...)	((void)0)
 #define WARN_ON(c)	({ bool __c = !!(c); if (__c) shim_bug("WARN_ON(%s) at %s:%d", #c, __FILE__, __LINE__); __c; })
 #define WARN_ON_ONCE	WARN_ON
@@ -491,6 +492,7 @@ u64 shim_time_ns(void);
 #define ktime_get_mono_fast_ns	shim_time_ns
 #define ktime_get_ns		shim_time_ns
 #define jiffies			(shim_time_ns() / 1000000)
+#define time_after_eq(a, b)	((long)((a) - (b)) >= 0)
 #define msecs_to_jiffies(m)	(m)
 void shim_delay_us(unsigned int us);
 #define udelay			shim_delay_us
