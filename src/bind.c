@@ -64,7 +64,7 @@ static int bind_invalidate(struct vtdp_device *device, u16 did, u32 pasid,
 		vtdp_qi_pasid_cache(&batch, VTD_QI_PC_PASID, did, pasid);
 		vtdp_qi_piotlb(&batch, did, pasid, 0, 0, true);
 	}
-	if (READ_ONCE(device->ats_on))
+	if (vtdp_device_tlb(device))
 		vtdp_qi_devtlb(&batch, device, pasid, 0, 0, true);
 	if (how & INVALIDATE_DRAIN)
 		vtdp_qi_drain(&batch);

@@ -462,6 +462,9 @@ static int device_detach_one(struct vtdp_client *client, u32 id)
  * Context: may sleep; takes the function's device_lock and vtdp_lock.
  * Return: 0, or as documented for the ioctl.
  */
+	/* Nothing is owed to its device TLB, and nobody there to answer. */
+	if (device->gone)
+		WRITE_ONCE(device->ats_on, false);
 int vtdp_device_detach_id(struct vtdp_client *client, u32 id)
 {
 	return id ? device_detach_one(client, id) : -ENOENT;

@@ -179,7 +179,7 @@ static int flush_submit_unit(struct vtdp_space *space, struct vtdp_binding *star
 			vtdp_qi_piotlb(batch, flush_did(flush, b), b->pasid,
 				       flush->first, flush->last, flush->all);
 	for (b = start; b; b = unit_next(space, b))
-		if (READ_ONCE(b->device->ats_on))
+		if (vtdp_device_tlb(b->device))
 			vtdp_qi_devtlb(batch, b->device, b->pasid, flush->first,
 				       flush->last, flush->all);
 	vtdp_qi_submit(batch);

@@ -770,6 +770,16 @@ static inline void vtdp_flush_root(struct vtdp_unit *unit, void *root)
 /* vtd_qi.c: the invalidation queue */
 int vtdp_qi_init(struct vtdp_unit *unit);
 void vtdp_qi_exit(struct vtdp_unit *unit);
+/*
+ * Must a device's TLB be invalidated? Not that of a function that was pulled
+ * out, who would not answer: the PCI core marks it before its driver is told.
+ */
+static inline bool vtdp_device_tlb(const struct vtdp_device *device)
+{
+	return READ_ONCE(device->ats_on) &&
+	       device->pdev->error_state != pci_channel_io_perm_failure;
+}
+
 int vtdp_qi_enable(struct vtdp_unit *unit);
 int vtdp_qi_disable(struct vtdp_unit *unit);
 int vtdp_qi_begin(struct vtdp_unit *unit, struct vtdp_batch *batch,

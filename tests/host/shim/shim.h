@@ -789,6 +789,7 @@ struct pci_driver {
 #define to_pci_dev(d)	 container_of(d, struct pci_dev, dev)
 #define pci_get_drvdata(d) ((d)->drvdata)
 #define pci_set_drvdata(d, v) ((d)->drvdata = (v))
+#define pci_channel_io_perm_failure 3
 struct pci_dev {
 	struct list_head node;
 	struct device dev;
@@ -803,6 +804,7 @@ struct pci_dev {
 	u8 reset_methods[8];
 	bool untrusted, is_virtfn, is_physfn, ats_enabled, pasid_enabled, pri_enabled, is_busmaster;
 	u32 pri_reqs_alloc;
+	int error_state;
 	u16 ats_cap;
 	int pcie_type;		/* PCI_EXP_TYPE_*, -1: conventional */
 	bool present;
