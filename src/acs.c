@@ -151,3 +151,38 @@ void vtdp_acs_put(struct pci_dev *pdev)
 	     port = pci_upstream_bridge(port))
 		acs_port_put(port);
 }
+
+/**
+ * vtdp_acs_restore() - what vtdp_acs_get() found or made, after a suspend
+ * @pdev: the function
+ *
+ * The PCI core knows nothing of what we set.
+ *
+ * Context: may sleep; under vtdp_lock.
+ * Return: whether each port on the way up redirects requests.
+ */
+bool vtdp_acs_restore(struct pci_dev *pdev)
+{
+	struct pci_dev *port;
+	u16 ctrl;
+	int pos;
+
+	lockdep_assert_held(&vtdp_lock);
+	for (port = pci_upstream_bridge(pdev); port;
+	     port = pci_upstream_bridge(port)) {
+		if (!acs_matters(port))
+			continue;
+		pos = pci_find_ext_capability(port, PCI_EXT_CAP_ID_ACS);
+		if (!pos)
+			return false;
+		pci_read_config_word(port, pos + PCI_ACS_CTRL, &ctrl);
+		if (acs_find(port)) {
+			pci_write_config_word(port, pos + PCI_ACS_CTRL,
+					      ctrl | VTDP_ACS_NEEDED);
+			pci_read_config_word(port, pos + PCI_ACS_CTRL, &ctrl);
+		}
+		if ((ctrl & VTDP_ACS_NEEDED) != VTDP_ACS_NEEDED)
+			return false;
+	}
+	return true;
+}

@@ -123,3 +123,48 @@ void vtdp_ats_stop(struct vtdp_device *device)
 	if (device->pri_on && !device->gone)
 		pri_disable(device->pdev);
 }
+
+/**
+ * vtdp_ats_is_on() - does a capability say that it is enabled?
+ * @pdev: function
+ * @cap: PCI_EXT_CAP_ID_*
+ * @ctrl: offset of its control register
+ * @bit: enable bit
+ */
+bool vtdp_ats_is_on(struct pci_dev *pdev, int cap, int ctrl, u16 bit)
+{
+	int pos = pci_find_ext_capability(pdev, cap);
+	u16 value;
+
+	if (!pos)
+		return false;
+	pci_read_config_word(pdev, pos + ctrl, &value);
+	return value != U16_MAX && value & bit;
+}
+
+/*
+ * The PCI core would restore ATS before PASIDs are on again, which may not be
+ * (PCIe 10.5.1.3): vtdp_ats_resume() does it. Atomic; under vtdp_lock.
+ */
+void vtdp_ats_suspend(struct vtdp_device *device)
+{
+	if (device->ats_pci)
+		device->pdev->ats_enabled = 0;
+}
+
+/* Return: whether ATS and page requests are as before. Under vtdp_lock. */
+bool vtdp_ats_resume(struct vtdp_device *device)
+{
+	struct pci_dev *pdev = device->pdev;
+
+	if (!device->ats_pci)
+		return true;
+	if (!pdev->ats_enabled && pci_enable_ats(pdev, PAGE_SHIFT))
+		return false;
+	if (device->pri_on &&
+	    !vtdp_ats_is_on(pdev, PCI_EXT_CAP_ID_PRI, PCI_PRI_CTRL,
+			    PCI_PRI_CTRL_ENABLE))
+		return false;
+	return vtdp_ats_is_on(pdev, PCI_EXT_CAP_ID_ATS, PCI_ATS_CTRL,
+			      PCI_ATS_CTRL_ENABLE);
+}

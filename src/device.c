@@ -92,48 +92,21 @@ void vtdp_device_stop(struct vtdp_device *device)
 	pci_err(device->pdev, "cut off from the bus: its bus mastering is off until it is attached again, or its driver bound anew\n");
 }
 
-/**
- * vtdp_device_shutdown() - the machine goes down; no more DMA by PASIDs
- * @device: attached
- *
- * A function that a kernel driver drives keeps its plain DMA: its driver has
- * its own shutdown still to come.
- *
- * Context: may sleep; under vtdp_lock.
+/*
+ * Cut off the attached function with that requester id, if there is one, and
+ * tell its client.
  */
-void vtdp_device_shutdown(struct vtdp_device *device)
-{
-	lockdep_assert_held(&vtdp_lock);
-	if (device->claimed)
-		pci_clear_master(device->pdev);
-	vtdp_ats_stop(device);
-	if (device->pasid_on)
-		pci_disable_pasid(device->pdev);
-	device->pasid_on = false;
-}
-
-/* The machine comes back from suspend: an attached function may master again. */
-void vtdp_device_resume(struct pci_dev *pdev)
-{
-	struct vtdp_unit *unit = vtdp_unit_of(pdev);
-	struct vtdp_device *device = NULL;
-
-	lockdep_assert_held(&vtdp_lock);
-	if (unit)
-		device = vtdp_device_by_rid(unit, pci_dev_id(pdev));
-	if (device && !READ_ONCE(device->stopped))
-		pci_set_master(pdev);
-}
-
-/* Cut off the attached function with that requester id, if there is one. */
 void vtdp_device_stop_rid(struct vtdp_unit *unit, u16 rid)
 {
 	struct vtdp_device *device;
 
 	spin_lock(&unit->devices_lock);
-	list_for_each_entry(device, &unit->devices, node)
-		if (device->rid == rid)
-			vtdp_device_stop(device);
+	list_for_each_entry(device, &unit->devices, node) {
+		if (device->rid != rid || device->stopped)
+			continue;
+		vtdp_device_stop(device);
+		vtdp_event_device(device, VTDPASID_EVENT_DEVICE_STOPPED);
+	}
 	spin_unlock(&unit->devices_lock);
 }
 
@@ -462,9 +435,6 @@ static int device_detach_one(struct vtdp_client *client, u32 id)
  * Context: may sleep; takes the function's device_lock and vtdp_lock.
  * Return: 0, or as documented for the ioctl.
  */
-	/* Nothing is owed to its device TLB, and nobody there to answer. */
-	if (device->gone)
-		WRITE_ONCE(device->ats_on, false);
 int vtdp_device_detach_id(struct vtdp_client *client, u32 id)
 {
 	return id ? device_detach_one(client, id) : -ENOENT;
@@ -492,5 +462,106 @@ void vtdp_device_lost(struct vtdp_unit *unit, struct pci_dev *pdev)
 		return;
 	vtdp_event_device(device, VTDPASID_EVENT_DEVICE_GONE);
 	device->gone = !pci_device_is_present(pdev);
+	/* Nothing is owed to its device TLB, and nobody there to answer. */
+	if (device->gone)
+		WRITE_ONCE(device->ats_on, false);
 	device_detach_locked(device);
+}
+
+/* ---- suspend and reboot --------------------------------------------------- */
+
+/**
+ * vtdp_device_shutdown() - the machine goes down; no more DMA by PASIDs
+ * @device: attached
+ *
+ * A function that a kernel driver drives keeps its plain DMA: its driver has
+ * its own shutdown still to come.
+ *
+ * Context: may sleep; under vtdp_lock.
+ */
+void vtdp_device_shutdown(struct vtdp_device *device)
+{
+	lockdep_assert_held(&vtdp_lock);
+	if (device->claimed)
+		pci_clear_master(device->pdev);
+	/* While ATS is on, a page that goes must be invalidated there, too. */
+	device_end_bindings(device);
+	vtdp_ats_stop(device);
+	if (device->pasid_on)
+		pci_disable_pasid(device->pdev);
+	device->pasid_on = false;
+}
+
+/**
+ * vtdp_device_suspend() - the machine goes to sleep
+ * @device: attached
+ *
+ * It may forget the access control of ports, and the PCI core would switch
+ * PASIDs on again before it is back: leave that to vtdp_device_resume().
+ *
+ * Context: atomic; under vtdp_lock.
+ */
+void vtdp_device_suspend(struct vtdp_device *device)
+{
+	lockdep_assert_held(&vtdp_lock);
+	if (device->pasid_on)
+		device->pdev->pasid_enabled = 0;
+	vtdp_ats_suspend(device);
+}
+
+/* PASIDs and ATS as before the suspend, and access control as before, first. */
+static bool device_restore(struct vtdp_device *device)
+{
+	struct pci_dev *pdev = device->pdev;
+
+	if (device->acs && !vtdp_acs_restore(pdev)) {
+		pci_err(pdev, "a port above it lost its access control services in suspend\n");
+		return false;
+	}
+	if (device->pasid_on && !pdev->pasid_enabled)
+		pci_enable_pasid(pdev, 0);
+	if (device->pasid_on &&
+	    !vtdp_ats_is_on(pdev, PCI_EXT_CAP_ID_PASID, PCI_PASID_CTRL,
+			    PCI_PASID_CTRL_ENABLE)) {
+		pci_err(pdev, "it lost its PASID capability in suspend\n");
+		return false;
+	}
+	if (!vtdp_ats_resume(device)) {
+		pci_err(pdev, "it lost ATS or page requests in suspend\n");
+		return false;
+	}
+	return true;
+}
+
+/**
+ * vtdp_device_resume() - the machine is awake: an attached function may go on
+ * @device: attached
+ *
+ * A claimed function had no bus mastering until now. One that is no longer what
+ * ATTACH found is reported and does not get it back; when a kernel driver
+ * drives it, it is detached.
+ *
+ * Context: may sleep; under vtdp_lock.
+ */
+void vtdp_device_resume(struct vtdp_device *device)
+{
+	struct pci_dev *pdev = device->pdev;
+	bool stopped = READ_ONCE(device->stopped);
+	bool restored = !stopped && device_restore(device);
+
+	lockdep_assert_held(&vtdp_lock);
+	/* What the PCI core takes for off is not to be switched off again. */
+	device->pasid_on &= pdev->pasid_enabled;
+	device->ats_pci &= pdev->ats_enabled;
+	if (stopped)
+		return;
+	if (restored) {
+		if (device->claimed)
+			pci_set_master(pdev);
+	} else if (device->claimed) {
+		vtdp_device_stop_rid(device->unit, device->rid);
+	} else {
+		vtdp_event_device(device, VTDPASID_EVENT_DEVICE_GONE);
+		device_detach_locked(device);
+	}
 }

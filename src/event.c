@@ -141,7 +141,7 @@ __poll_t vtdp_events_poll(struct vtdp_events *events, struct file *file,
 /**
  * vtdp_event_device() - tell a device's client what became of it
  * @device: the device
- * @type: VTDPASID_EVENT_DEVICE_GONE or _UNIT_BROKEN
+ * @type: VTDPASID_EVENT_DEVICE_GONE, _DEVICE_STOPPED or _UNIT_BROKEN
  *
  * Context: any; under vtdp_lock or unit->devices_lock.
  */

@@ -389,10 +389,19 @@ static int owner_suspend(struct device *dev)
 	return 0;
 }
 
+/* Ports above are awake, and processes not yet. */
 static int owner_resume(struct device *dev)
 {
+	struct pci_dev *pdev = to_pci_dev(dev);
+	struct vtdp_device *device = NULL;
+	struct vtdp_unit *unit;
+
 	mutex_lock(&vtdp_lock);
-	vtdp_device_resume(to_pci_dev(dev));
+	unit = vtdp_unit_of(pdev);
+	if (unit)
+		device = vtdp_device_by_rid(unit, pci_dev_id(pdev));
+	if (device)
+		vtdp_device_resume(device);
 	mutex_unlock(&vtdp_lock);
 	return 0;
 }

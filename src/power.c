@@ -4,7 +4,8 @@
  *
  * Suspend: drivers have put their functions to rest, ours among them, when the
  * units are switched off; firmware may take their registers away. Resume puts
- * all back from memory. Nothing is allocated on the way.
+ * all back from memory, units first, then functions. Nothing is allocated on
+ * the way down.
  *
  * Reboot and kexec: the reboot notifier comes before both, on all kernels.
  * Attached functions are stopped and translation is switched off, so that the
@@ -12,6 +13,7 @@
  * it finds translation on, as after any crash under an IOMMU.
  */
 #include <linux/reboot.h>
+#include <linux/suspend.h>
 #include <linux/syscore_ops.h>
 
 #include "vtdpasid.h"
@@ -50,6 +52,40 @@ static void power_resume(void)
 	mutex_unlock(&vtdp_lock);
 }
 
+/* Functions with a driver of the kernel's: those that are ours have resumed. */
+static void power_resume_driven(struct vtdp_unit *unit)
+{
+	struct vtdp_device *device, *next;
+
+	list_for_each_entry_safe(device, next, &unit->devices, node)
+		if (!device->claimed)
+			vtdp_device_resume(device);
+}
+
+static int power_sleep(struct notifier_block *nb, unsigned long action,
+		       void *data)
+{
+	struct vtdp_unit *unit;
+
+	switch (action) {
+	case PM_POST_SUSPEND:
+	case PM_POST_HIBERNATION:
+	case PM_POST_RESTORE:
+		break;
+	default:
+		return NOTIFY_DONE;
+	}
+	mutex_lock(&vtdp_lock);
+	list_for_each_entry(unit, &vtdp_units, node)
+		power_resume_driven(unit);
+	mutex_unlock(&vtdp_lock);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block power_sleep_nb = {
+	.notifier_call = power_sleep,
+};
+
 VTDP_DEFINE_SYSCORE(power_syscore, power_suspend, power_resume);
 
 static int power_reboot(struct notifier_block *nb, unsigned long action,
@@ -73,13 +109,20 @@ int vtdp_power_init(void)
 {
 	int err = register_reboot_notifier(&power_nb);
 
-	if (!err)
-		vtdp_register_syscore(&power_syscore);
-	return err;
+	if (err)
+		return err;
+	err = register_pm_notifier(&power_sleep_nb);
+	if (err) {
+		unregister_reboot_notifier(&power_nb);
+		return err;
+	}
+	vtdp_register_syscore(&power_syscore);
+	return 0;
 }
 
 void vtdp_power_exit(void)
 {
 	vtdp_unregister_syscore(&power_syscore);
+	unregister_pm_notifier(&power_sleep_nb);
 	unregister_reboot_notifier(&power_nb);
 }

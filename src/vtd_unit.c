@@ -488,13 +488,22 @@ int vtdp_unit_handback(struct vtdp_unit *unit)
  * @unit: unit that is taken over
  *
  * Context: atomic, one CPU, interrupts off; under vtdp_lock.
- * Return: 0; -ETIMEDOUT when it does not switch off.
+ * Return: 0; -EBUSY; -ETIMEDOUT when it does not switch off.
  */
 int vtdp_unit_suspend(struct vtdp_unit *unit)
 {
+	struct vtdp_device *device;
 	int err;
 
 	lockdep_assert_held(&vtdp_lock);
+	/*
+	 * Held over the suspend, for the queue's pointers begin anew. Only a
+	 * reader that was interrupted has it: nobody sends requests any more.
+	 */
+	if (!mutex_trylock(&unit->prq_lock))
+		return -EBUSY;
+	list_for_each_entry(device, &unit->devices, node)
+		vtdp_device_suspend(device);
 	unit_copy_events(unit, unit->suspend_event, false);
 	err = unit_switch_off(unit);
 	/* The system stays up: translate again, or be broken, but not half off. */
@@ -523,6 +532,7 @@ void vtdp_unit_resume(struct vtdp_unit *unit)
 	}
 	if (err)
 		vtdp_unit_break(unit, "did not come back from suspend");
+	mutex_unlock(&unit->prq_lock);
 }
 
 /**

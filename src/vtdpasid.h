@@ -834,6 +834,9 @@ void vtdp_ats_stop(struct vtdp_device *device);
 
 /* vtd_ctx.c: root and context tables */
 int vtdp_ctx_init(struct vtdp_unit *unit);
+bool vtdp_ats_is_on(struct pci_dev *pdev, int cap, int ctrl, u16 bit);
+void vtdp_ats_suspend(struct vtdp_device *device);
+bool vtdp_ats_resume(struct vtdp_device *device);
 void vtdp_ctx_exit(struct vtdp_unit *unit);
 int vtdp_ctx_prepare(struct vtdp_unit *unit, u8 bus);
 u64 *vtdp_ctx_entry(struct vtdp_unit *unit, u16 rid);
@@ -896,13 +899,14 @@ void vtdp_acs_put(struct pci_dev *pdev);
 /* device.c: attach and detach */
 int vtdp_device_attach(struct vtdp_client *client, struct vtdpasid_attach *arg);
 int vtdp_device_detach_id(struct vtdp_client *client, u32 id);
+bool vtdp_acs_restore(struct pci_dev *pdev);
 struct vtdp_device *vtdp_device_by_rid(struct vtdp_unit *unit, u16 rid);
 void vtdp_device_detach_all(struct vtdp_client *client);
 void vtdp_device_lost(struct vtdp_unit *unit, struct pci_dev *pdev);
 void vtdp_device_stop(struct vtdp_device *device);
 void vtdp_device_shutdown(struct vtdp_device *device);
-void vtdp_owner_cut_off(struct vtdp_unit *unit, u16 rid);
-void vtdp_device_resume(struct pci_dev *pdev);
+void vtdp_device_suspend(struct vtdp_device *device);
+void vtdp_device_resume(struct vtdp_device *device);
 void vtdp_device_stop_rid(struct vtdp_unit *unit, u16 rid);
 bool vtdp_device_stopped_rid(struct vtdp_unit *unit, u16 rid);
 u32 vtdp_device_state(const struct vtdp_device *device);

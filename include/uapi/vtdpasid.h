@@ -796,6 +796,7 @@ struct vtdpasid_preflight {
 #define VTDPASID_EVENT_MM_GONE		3 /* the binding's address space ended */
 #define VTDPASID_EVENT_DEVICE_GONE	4 /* removed, or its driver changed */
 #define VTDPASID_EVENT_UNIT_BROKEN	5 /* the device's unit stopped answering */
+#define VTDPASID_EVENT_DEVICE_STOPPED	12 /* cut off from the bus: it failed */
 
 /* Those that netlink alone has (vtdpasid_netlink.h) */
 #define VTDPASID_EVENT_TAKEOVER		6 /* a unit was taken over */
