@@ -63,6 +63,7 @@
 
 #include "../include/uapi/vtdpasid.h"
 #include "compat.h"
+#include "inject.h"
 #include "vtd_regs.h"
 
 #define VTDP_MAX_UNITS		64
@@ -202,7 +203,6 @@ struct vtdp_irq {
 	unsigned int virq;
 };
 
-#define VTDP_PRQ_ORDER		4	/* 16 pages: 2048 requests of 32 bytes */
 #define VTDP_PACE_EVENTS	128	/* events read in one go */
 #define VTDP_PACE_MS		20	/* and in this time */
 
@@ -228,6 +228,7 @@ struct vtdp_stray {
 	u16 faults;
 };
 
+#define VTDP_PRQ_ORDER		4	/* 16 pages: 2048 requests of 32 bytes */
 #define VTDP_PRQ_PENDING	128	/* requests of one device in hand */
 #define VTDP_PRQ_RING		64	/* of which for one binding */
 
@@ -389,13 +390,13 @@ struct vtdp_dmar {
  * @nr_devices: length of @devices
  * @fault_irq: fault event
  * @fault_work: reads the fault records
- * @faults: records read
  * @fault_pace: of @fault_work
  * @strays: functions to be cut off if they go on; of @fault_work
+ * @faults: records read
  * @prq_irq: page-request event
  * @prq_work: reads the page requests
- * @prq_ring: page-request queue, or NULL
  * @prq_pace: of @prq_work
+ * @prq_ring: page-request queue, or NULL
  * @prq_lock: the queue is being read
  * @requests: page requests read; under @devices_lock
  * @overflows: of the page-request queue; under @prq_lock
@@ -426,13 +427,13 @@ struct vtdp_unit {
 	unsigned int nr_devices;
 	struct vtdp_irq fault_irq;
 	struct delayed_work fault_work;
-	atomic64_t faults;
 	struct vtdp_pace fault_pace;
 	struct vtdp_stray strays[VTDP_STRAYS];
+	atomic64_t faults;
 	struct vtdp_irq prq_irq;
 	struct delayed_work prq_work;
-	u64 *prq_ring;
 	struct vtdp_pace prq_pace;
+	u64 *prq_ring;
 	struct mutex prq_lock;	/* the queue is being read */
 	u64 requests;
 	u64 overflows;
@@ -735,12 +736,14 @@ static inline u64 vtdp_read64(struct vtdp_unit *unit, unsigned int reg)
 
 static inline void vtdp_write32(struct vtdp_unit *unit, unsigned int reg, u32 v)
 {
-	writel(v, unit->regs + reg);
+	if (!vtdp_inject(unit, reg, v))
+		writel(v, unit->regs + reg);
 }
 
 static inline void vtdp_write64(struct vtdp_unit *unit, unsigned int reg, u64 v)
 {
-	writeq(v, unit->regs + reg);
+	if (!vtdp_inject(unit, reg, v))
+		writeq(v, unit->regs + reg);
 }
 
 /**
@@ -767,9 +770,6 @@ static inline void vtdp_flush_root(struct vtdp_unit *unit, void *root)
 		clflush_cache_range(root, PAGE_SIZE);
 }
 
-/* vtd_qi.c: the invalidation queue */
-int vtdp_qi_init(struct vtdp_unit *unit);
-void vtdp_qi_exit(struct vtdp_unit *unit);
 /*
  * Must a device's TLB be invalidated? Not that of a function that was pulled
  * out, who would not answer: the PCI core marks it before its driver is told.
@@ -780,6 +780,9 @@ static inline bool vtdp_device_tlb(const struct vtdp_device *device)
 	       device->pdev->error_state != pci_channel_io_perm_failure;
 }
 
+/* vtd_qi.c: the invalidation queue */
+int vtdp_qi_init(struct vtdp_unit *unit);
+void vtdp_qi_exit(struct vtdp_unit *unit);
 int vtdp_qi_enable(struct vtdp_unit *unit);
 int vtdp_qi_disable(struct vtdp_unit *unit);
 int vtdp_qi_begin(struct vtdp_unit *unit, struct vtdp_batch *batch,
@@ -812,6 +815,7 @@ void vtdp_irq_stop(struct vtdp_irq *irq);
 /* vtd_prq.c: page requests */
 extern struct workqueue_struct *vtdp_event_wq;
 
+unsigned long vtdp_pace(struct vtdp_pace *pace, unsigned int done);
 int vtdp_prq_init(void);
 void vtdp_prq_flush(void);
 void vtdp_prq_exit(void);
@@ -825,18 +829,17 @@ int vtdp_prq_bind(struct vtdp_binding *binding);
 void vtdp_prq_unbind(struct vtdp_binding *binding);
 int vtdp_prq_drain(struct vtdp_binding *binding, bool pushed);
 int vtdp_prq_drain_device(struct vtdp_device *device);
-unsigned long vtdp_pace(struct vtdp_pace *pace, unsigned int done);
 
 /* ats.c: ATS and page requests of a function */
 void vtdp_ats_prepare(struct vtdp_device *device, u32 flags);
 int vtdp_ats_start(struct vtdp_device *device, u32 *check);
 void vtdp_ats_stop(struct vtdp_device *device);
-
-/* vtd_ctx.c: root and context tables */
-int vtdp_ctx_init(struct vtdp_unit *unit);
 bool vtdp_ats_is_on(struct pci_dev *pdev, int cap, int ctrl, u16 bit);
 void vtdp_ats_suspend(struct vtdp_device *device);
 bool vtdp_ats_resume(struct vtdp_device *device);
+
+/* vtd_ctx.c: root and context tables */
+int vtdp_ctx_init(struct vtdp_unit *unit);
 void vtdp_ctx_exit(struct vtdp_unit *unit);
 int vtdp_ctx_prepare(struct vtdp_unit *unit, u8 bus);
 u64 *vtdp_ctx_entry(struct vtdp_unit *unit, u16 rid);
@@ -888,6 +891,7 @@ bool vtdp_owner_claimed(struct pci_dev *pdev);
 bool vtdp_owner_userspace(struct pci_dev *pdev);
 int vtdp_owner_alias(struct pci_dev *pdev, unsigned int nth,
 		     struct pci_dev **other);
+void vtdp_owner_cut_off(struct vtdp_unit *unit, u16 rid);
 
 /* acs.c: access control services on the way up */
 #define VTDP_ACS_NEEDED		(PCI_ACS_RR | PCI_ACS_UF)
@@ -895,11 +899,11 @@ int vtdp_owner_alias(struct pci_dev *pdev, unsigned int nth,
 struct pci_dev *vtdp_acs_lacking(struct pci_dev *pdev, unsigned int nth);
 int vtdp_acs_get(struct pci_dev *pdev);
 void vtdp_acs_put(struct pci_dev *pdev);
+bool vtdp_acs_restore(struct pci_dev *pdev);
 
 /* device.c: attach and detach */
 int vtdp_device_attach(struct vtdp_client *client, struct vtdpasid_attach *arg);
 int vtdp_device_detach_id(struct vtdp_client *client, u32 id);
-bool vtdp_acs_restore(struct pci_dev *pdev);
 struct vtdp_device *vtdp_device_by_rid(struct vtdp_unit *unit, u16 rid);
 void vtdp_device_detach_all(struct vtdp_client *client);
 void vtdp_device_lost(struct vtdp_unit *unit, struct pci_dev *pdev);

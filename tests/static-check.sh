@@ -216,12 +216,26 @@ check_checkpatch() {
 
 # ---- compilers -----------------------------------------------------------------
 
-# Into a directory of its own, from nothing, so that every warning is seen again.
+# The module as it is shipped has nothing of src/inject.c.
+check_shipped() {
+	local out=$build/ko/$kernel.static log=$build/logs/static-kbuild-$kernel-shipped.log rc=0
+
+	rm -rf "$out"
+	"$top/scripts/kbuild.sh" "$kernel" --out "$out" W=1 >"$log" 2>&1 || rc=$?
+	grep -i -E 'warning|error' "$log" | sort -u || true
+	[ $rc = 0 ] || tail -n 20 "$log"
+	nm "$out/vtdpasid.ko" | grep -i inject || true
+	rm -rf "$out"
+	return $rc
+}
+
+# Into a directory of its own, from nothing, so that every warning is seen again;
+# with all sources.
 check_kbuild() {
 	local out=$build/ko/$kernel.static log=$build/logs/static-kbuild-$kernel.log rc=0 checked
 
 	rm -rf "$out"
-	"$top/scripts/kbuild.sh" "$kernel" --out "$out" W=1 C=2 >"$log" 2>&1 || rc=$?
+	"$top/scripts/kbuild.sh" "$kernel" --out "$out" W=1 C=2 VTDP_INJECT=1 >"$log" 2>&1 || rc=$?
 	grep -i -E 'warning|error' "$log" | sort -u || true
 	[ $rc = 0 ] || tail -n 20 "$log"
 	checked=$(grep -c '^ *CHECK ' "$log" || true)
@@ -425,6 +439,7 @@ check "netlink spec and headers agree" check_netlink_spec
 check "checkpatch --strict: ${#module_files[@]} files" check_checkpatch
 if [ -n "$do_build" ]; then
 	check "kernel $kernel: gcc W=1 and sparse without a warning" check_kbuild
+	check "kernel $kernel: no injected errors in the module that is shipped" check_shipped
 fi
 check "kernel-doc" check_kernel_doc
 echo "1..$tests"
