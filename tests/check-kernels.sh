@@ -18,7 +18,7 @@ set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname "$0")/../scripts/common.sh"
 
-kernels=() suites=()
+kernels=() suites=(--all)
 while [ $# != 0 ]; do
 	case $1 in
 	-h | --help) help; exit 0 ;;

@@ -15,6 +15,7 @@
 #   --slow N        give programs N times their time
 #   --append ARGS   more for the kernels' command lines
 #   --at-end FILE   shell script with TAP output, to run at the end of each boot
+#   --all           suites that take long, too
 #   --list          only say what would run
 #
 # Results: D/guest-K-SUITE-PROGRAM.tap for each program, and its exit status in
@@ -39,9 +40,11 @@ set -euo pipefail
 #   append    more for the kernel's command line
 #   modules   stock modules that are loaded
 #   params    parameters of vtdpasid.ko
+#   build     how vtdpasid.ko is built: `inject`, with src/inject.c, or as shipped
 #   trace     QEMU trace events; trace-check.py then looks at the record
 #   env       variables for QEMU, NAME=VALUE (SVA_TESTDEV_* change the unit)
 #   option    an option for qemu-run.sh, with = between name and value (repeatable)
+#   tier      `all`: takes long; only with --all, or named by --only
 #   seconds   time limit of each program (default 120)
 # Two of the PASID-capable test devices, A and B, are in every machine.
 
@@ -118,6 +121,26 @@ suites() {
 	suite life programs=x_life append=iomem=relaxed modules="nvme e1000e pci-stub" seconds=240 \
 		device=nvme,drive=DISK,serial=vtdpasid device=e1000e,netdev=NIC
 
+	# Devices that fault without end.
+	suite flood programs=x_flood
+
+	# Hardware that fails, by errors that src/inject.c makes.
+	suite broken programs=x_broken build=inject modules=nvme \
+		device=nvme,drive=DISK,serial=vtdpasid
+	suite broken-late programs=x_broken:late build=inject modules=nvme \
+		device=nvme,drive=DISK,serial=vtdpasid
+	# Functions that go and come. Ports that are hot-plugged by the kernel.
+	suite hotplug programs=x_hotplug build=inject option=--guest-monitor seconds=240 \
+		device=pcie-root-port,id=rp1,chassis=1,slot=1 pair="sva-testdev,addr=4 sva-testdev,bus=rp1,id=hp" \
+		option=--qemu-arg=-global \
+		option=--qemu-arg=ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off
+	# Suspend to memory and back.
+	suite sleep programs=x_sleep modules=nvme device=sva-testdev-plain \
+		device=nvme,drive=DISK,serial=vtdpasid
+	# Into another kernel, with its own IOMMU driver.
+	suite kexec programs=x_kexec tier=all modules=nvme device=nvme,drive=DISK,serial=vtdpasid option=--mem=1G \
+		option="--file=$(kernel_root "$kernel")/vmlinuz:t/vmlinuz" seconds=240
+
 	suite abi programs=x_abi modules=pci-stub seconds=240 \
 		device=pcie-root-port,id=rp1,addr=8,chassis=1 device=sva-testdev-plain,addr=9
 
@@ -140,11 +163,12 @@ suites() {
 
 # ---- options -------------------------------------------------------------------
 
-kernel=6.1 only=() logs=$build/logs module='' do_build=1 list='' slow=1 append_all='' at_end=''
+kernel=6.1 only=() logs=$build/logs module='' do_build=1 list='' slow=1 append_all='' at_end='' all_tiers=''
 while [ $# != 0 ]; do
 	case $1 in
 	-h | --help) help; exit 0 ;;
 	--no-build) do_build='' ;;
+	--all) all_tiers=1 ;;
 	--list) list=1 ;;
 	--kernel | --only | --log-dir | --module | --slow | --append | --at-end)
 		[ $# -ge 2 ] || usage_error "$1 needs a value"
@@ -166,6 +190,7 @@ done
 
 here=$top/tests
 guest=$build/guest
+given=$module
 [ -z "$module" ] || [ -e "$module" ] || die "no such module: $module"
 
 # wanted SUITE PROGRAM
@@ -200,6 +225,22 @@ build_all() {
 		python3 "$here/dmar.py" "$guest/dmar.aml"
 	fi
 	[ -e "$module" ] || die "$module is not there"
+}
+
+# suite_module: what the suite is run with; a module that was given is for the
+# suites that take it as it is shipped.
+suite_module() {
+	suite_ko=$module
+	[ -n "$build_as" ] || return 0
+	if [ -n "$given" ]; then
+		echo "$name: left out, it wants a module of its own"
+		return 1
+	fi
+	suite_ko=$build/ko/$kernel.$build_as/vtdpasid.ko
+	[ -z "$do_build" ] || "$top/scripts/kbuild.sh" "$kernel" --out "$build/ko/$kernel.$build_as" \
+		W=1 "VTDP_${build_as^^}=1" >"$logs/kbuild-$kernel.$build_as.log" 2>&1 ||
+		die "the module does not build for $name, see $logs/kbuild-$kernel.$build_as.log"
+	[ -e "$suite_ko" ] || die "$suite_ko is not there"
 }
 
 # What runs in the guest: `sh run-programs SECONDS PARAMETERS PROGRAM...`.
@@ -264,7 +305,7 @@ run_suite() {
 	seconds=$((seconds * slow))
 	args=(--kernel "$kernel" --name "guest-$kernel-$name" --log "$prefix.log"
 		--preload "$build/device/sva-testdev.so"
-		--file "$run/run-programs" --file "$module:t/vtdpasid.ko"
+		--file "$run/run-programs" --file "$suite_ko:t/vtdpasid.ko"
 		--timeout $((40 * slow + seconds * ${#programs[@]})))
 	[ -z "$append$append_all" ] || args+=(--append "$append $append_all")
 	if [ -n "$at_end" ]; then
@@ -371,7 +412,7 @@ suite() {
 	local key value word all
 	# Those are what run_suite works with.
 	name=$1 programs=() devices=() iommu='' append='' modules='' pair='' params='' trace=''
-	environment=() options=() seconds=120 prefix=$logs/guest-$kernel-$1
+	environment=() options=() seconds=120 build_as='' tier='' prefix=$logs/guest-$kernel-$1
 	shift
 	for word; do
 		key=${word%%=*} value=${word#*=}
@@ -380,7 +421,8 @@ suite() {
 		device) devices+=("$value") ;;
 		env) environment+=("$value") ;;
 		option) options+=("$value") ;;
-		iommu | append | modules | pair | params | trace | seconds) printf -v "$key" %s "$value" ;;
+		build) build_as=$value ;;
+		iommu | append | modules | pair | params | trace | seconds | tier) printf -v "$key" %s "$value" ;;
 		*) die "suite $name: no such key: $key" ;;
 		esac
 	done
@@ -389,10 +431,11 @@ suite() {
 		! wanted "$name" "$word" || programs+=("$word")
 	done
 	[ ${#programs[@]} != 0 ] || return 0
+	[ -z "$tier" ] || [ -n "$all_tiers" ] || [ ${#only[@]} != 0 ] || return 0
 	if [ -n "$list" ]; then
 		echo "$name: ${programs[*]}"
 	elif [ -n "$running" ]; then
-		run_suite
+		suite_module && run_suite
 	fi
 }
 

@@ -862,12 +862,13 @@ const char *vt_event_text(const struct vtdpasid_event *ev)
 {
 	static const char * const types[] = {
 		"?", "fault", "page request failed", "mm gone", "device gone", "unit broken",
+		[VTDPASID_EVENT_DEVICE_STOPPED] = "device stopped",
 	};
 	static char buf[256];
 
 	snprintf(buf, sizeof(buf),
 		 "%s rid %04x pasid %s%#x %s reason %#x addr %#llx device %u binding %u lost %u",
-		 types[ev->type < ARRAY_SIZE(types) ? ev->type : 0], ev->rid,
+		 types[ev->type < ARRAY_SIZE(types) && types[ev->type] ? ev->type : 0], ev->rid,
 		 ev->flags & VTDPASID_EVENT_PASID ? "" : "none/", ev->pasid,
 		 ev->flags & VTDPASID_EVENT_WRITE ? "write" : "read", ev->reason,
 		 (unsigned long long)ev->addr, ev->device, ev->binding, ev->lost);
