@@ -10,6 +10,7 @@
 #include "vtdpasid.h"
 
 #define FAULT_POLL_MS		20
+#define FAULT_PACE		128	/* records in VTDP_PACE_MS */
 
 /* Faults of a function without context entry after which it is cut off. */
 #define FAULT_STRAY_LIMIT	32
@@ -243,7 +244,7 @@ static unsigned int fault_read(struct vtdp_unit *unit)
 	/* All ones: the unit does not answer any more. */
 	if (fsts == U32_MAX)
 		return 0;
-	for (i = 0; fsts & VTD_FSTS_PPF && i < VTDP_PACE_EVENTS; i++) {
+	for (i = 0; fsts & VTD_FSTS_PPF && i < FAULT_PACE; i++) {
 		unsigned int reg = base + index % count * VTD_FRCD_SIZE;
 
 		if (!fault_record(unit, reg, &event))
@@ -271,8 +272,8 @@ static void fault_work(struct work_struct *work)
 {
 	struct vtdp_unit *unit = container_of(to_delayed_work(work),
 					      struct vtdp_unit, fault_work);
-
-	unsigned long rest = vtdp_pace(&unit->fault_pace, fault_read(unit));
+	unsigned long rest = vtdp_pace(&unit->fault_pace, fault_read(unit),
+				       FAULT_PACE);
 
 	if (!unit->fault_irq.virq)
 		rest = msecs_to_jiffies(FAULT_POLL_MS);

@@ -25,6 +25,12 @@
 #include "vtdpasid.h"
 
 #define PRQ_POLL_MS		5
+
+/*
+ * Half of the queue in VTDP_PACE_MS: 50,000 requests a second, more than the
+ * memory management serves, and little to read.
+ */
+#define PRQ_PACE		1024
 #define PRQ_SIZE		(PAGE_SIZE << VTDP_PRQ_ORDER)
 #define PRQ_QWORDS		4
 
@@ -39,15 +45,17 @@ static struct workqueue_struct *prq_servers;
  * vtdp_pace() - when may a reader of events go on?
  * @pace: of the reader
  * @done: events that it has just read
+ * @most: events in VTDP_PACE_MS
  *
- * A device that floods keeps a reader busy at a fraction of a CPU only:
- * VTDP_PACE_EVENTS in VTDP_PACE_MS, then a rest. What comes meanwhile waits in
- * hardware, or is lost there and reported as such.
+ * A device that floods keeps a reader busy at a fraction of a CPU only: after
+ * @most of them comes a rest. What comes meanwhile waits in hardware, or is lost
+ * there and reported as such.
  *
  * Context: the reader's work item.
  * Return: jiffies to rest; 0: none.
  */
-unsigned long vtdp_pace(struct vtdp_pace *pace, unsigned int done)
+unsigned long vtdp_pace(struct vtdp_pace *pace, unsigned int done,
+			unsigned int most)
 {
 	unsigned long end = pace->begin + msecs_to_jiffies(VTDP_PACE_MS);
 
@@ -57,7 +65,7 @@ unsigned long vtdp_pace(struct vtdp_pace *pace, unsigned int done)
 		end = pace->begin + msecs_to_jiffies(VTDP_PACE_MS);
 	}
 	pace->done += done;
-	return pace->done < VTDP_PACE_EVENTS ? 0 : end - jiffies;
+	return pace->done < most ? 0 : end - jiffies;
 }
 
 /* ---- answers ------------------------------------------------------------- */
@@ -449,8 +457,8 @@ static void prq_work(struct work_struct *work)
 {
 	struct vtdp_unit *unit = container_of(to_delayed_work(work),
 					      struct vtdp_unit, prq_work);
-
-	unsigned long rest = vtdp_pace(&unit->prq_pace, prq_read(unit));
+	unsigned long rest = vtdp_pace(&unit->prq_pace, prq_read(unit),
+				       PRQ_PACE);
 
 	if (!unit->prq_irq.virq)
 		rest = max(rest, msecs_to_jiffies(PRQ_POLL_MS));

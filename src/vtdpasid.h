@@ -203,8 +203,7 @@ struct vtdp_irq {
 	unsigned int virq;
 };
 
-#define VTDP_PACE_EVENTS	128	/* events read in one go */
-#define VTDP_PACE_MS		20	/* and in this time */
+#define VTDP_PACE_MS		20
 
 /**
  * struct vtdp_pace - how busy a reader of events was
@@ -815,7 +814,8 @@ void vtdp_irq_stop(struct vtdp_irq *irq);
 /* vtd_prq.c: page requests */
 extern struct workqueue_struct *vtdp_event_wq;
 
-unsigned long vtdp_pace(struct vtdp_pace *pace, unsigned int done);
+unsigned long vtdp_pace(struct vtdp_pace *pace, unsigned int done,
+			unsigned int most);
 int vtdp_prq_init(void);
 void vtdp_prq_flush(void);
 void vtdp_prq_exit(void);

@@ -18,7 +18,7 @@ void vtdp_event_push(struct vtdp_events *events, const struct vtdpasid_event *ev
 void vtdp_space_fault(struct vtdp_space *space, u64 addr) {}
 void vtdp_owner_cut_off(struct vtdp_unit *unit, u16 rid) {}
 acpi_status acpi_get_table(const char *sig, u32 instance, struct acpi_table_header **out) { return 1; }
-unsigned long vtdp_pace(struct vtdp_pace *pace, unsigned int done) { return 0; }
+unsigned long vtdp_pace(struct vtdp_pace *pace, unsigned int done, unsigned int most) { return 0; }
 #endif
 
 /* pin.c: nothing is pinned here. */
