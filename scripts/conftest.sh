@@ -38,6 +38,9 @@ have HAVE_IRQCHIP_MOVE_DEFERRED 'IRQCHIP_MOVE_DEFERRED' include/linux/irq.h
 # After 6.12, before 7.3: a flag became a number
 have HAVE_EETLP_PREFIX_MAX 'eetlp_prefix_max' include/linux/pci.h
 
+# 6.7, e03781879a0d; 6.1.70
+have HAVE_GENL_MCAST_CAP 'define GENL_MCAST_CAP_SYS_ADMIN' include/net/genetlink.h
+
 number() { echo $((${1%%.*} * 1000 + ${1#*.})); }
 
 tested=1

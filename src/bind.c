@@ -215,6 +215,7 @@ static int bind_new(struct vtdp_client *client, struct vtdp_hold *hold,
 		goto unbind_prq;
 	}
 	*id = binding->id;
+	vtdp_event_binding(binding, VTDPASID_EVENT_BIND);
 
 	/* 6.1: with caching mode hardware may hold that it was not present. */
 	if (device->unit->cap & VTD_CAP_CM) {
@@ -369,6 +370,7 @@ int vtdp_unbind(struct vtdp_binding *binding)
 	bind_list_del(binding);
 	err = vtdp_prq_drain(binding, sent) ?: err;
 	vtdp_prq_unbind(binding);
+	vtdp_event_binding(binding, VTDPASID_EVENT_UNBIND);
 	xa_erase(&device->client->bindings, binding->id);
 	bind_did_free(device->unit, binding->did);
 	kfree(binding);

@@ -12,6 +12,7 @@
 
 struct vtdp_client *vtdp_client_open(void)
 {
+	static atomic_t last_id;
 	struct vtdp_client *client = kzalloc(sizeof(*client), GFP_KERNEL_ACCOUNT);
 
 	if (!client)
@@ -20,6 +21,9 @@ struct vtdp_client *vtdp_client_open(void)
 		kfree(client);
 		return NULL;
 	}
+	client->id = atomic_inc_return(&last_id);
+	client->pid = task_tgid_nr(current);
+	get_task_comm(client->comm, current->group_leader);
 	xa_init_flags(&client->devices, XA_FLAGS_ALLOC1);
 	xa_init_flags(&client->bindings, XA_FLAGS_ALLOC1);
 	xa_init_flags(&client->pins, XA_FLAGS_ALLOC1);
@@ -146,7 +150,7 @@ int vtdp_client_give_pasid(struct vtdp_client *client, struct vtdp_space *space,
 		if (IS_ERR(pasid))
 			return PTR_ERR(pasid);
 	}
-	pasid->state = VTDP_PASID_OWNED;
+	vtdp_pasid_own(pasid, space);
 	space->pasid = pasid;
 	return 0;
 }
@@ -163,7 +167,7 @@ void vtdp_client_take_pasid(struct vtdp_client *client, struct vtdp_space *space
 		vtdp_pasid_free(pasid);
 		return;
 	}
-	pasid->state = VTDP_PASID_RESERVED;
+	vtdp_pasid_own(pasid, NULL);
 	list_add_tail(&pasid->node, &client->reserved);
 }
 

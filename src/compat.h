@@ -53,6 +53,12 @@
 #define IRQCHIP_MOVE_DEFERRED 0
 #endif
 
+/* 6.7, in 6.1 from 6.1.70 on: what a listener must be allowed to. */
+#ifndef HAVE_GENL_MCAST_CAP
+#define GENL_MCAST_CAP_NET_ADMIN GENL_UNS_ADMIN_PERM
+#define GENL_MCAST_CAP_SYS_ADMIN GENL_UNS_ADMIN_PERM
+#endif
+
 /* Exported, but declared in no header that modules may include. */
 #ifdef CONFIG_INTEL_IOMMU
 extern int intel_iommu_enabled;

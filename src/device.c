@@ -231,7 +231,7 @@ static int device_end_bindings(struct vtdp_device *device)
  * it first: it was given virtual addresses, and must not have them read as
  * physical ones.
  */
-static int device_detach_locked(struct vtdp_device *device)
+static int device_take_down(struct vtdp_device *device)
 {
 	int err, err2;
 
@@ -245,8 +245,16 @@ static int device_detach_locked(struct vtdp_device *device)
 	device_unlink(device);
 	device_pci_stop(device);
 	xa_erase(&device->client->devices, device->id);
-	device_free(device);
 	return err ?: err2;
+}
+
+static int device_detach_locked(struct vtdp_device *device)
+{
+	int err = device_take_down(device);
+
+	vtdp_event_device(device, VTDPASID_EVENT_DETACH);
+	device_free(device);
+	return err;
 }
 
 static struct vtdp_device *device_alloc(struct vtdp_client *client,
@@ -335,11 +343,13 @@ static int device_attach_locked(struct vtdp_client *client, struct pci_dev *pdev
 	if (!err)
 		err = vtdp_ats_start(device, &arg->out_check);
 	if (err) {
-		device_detach_locked(device);
+		device_take_down(device);
+		device_free(device);
 		return err;
 	}
 	if (device->claimed)
 		pci_set_master(pdev);
+	vtdp_event_device(device, VTDPASID_EVENT_ATTACH);
 
 	arg->out_device = device->id;
 	arg->out_unit = unit->index;

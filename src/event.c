@@ -2,7 +2,7 @@
 /*
  * Events for userspace: a bounded ring for each client, filled from any
  * context, emptied by read(). What does not fit is counted, and the next event
- * says how many came before it.
+ * says how many came before it. Administrators hear all of them by netlink.
  */
 #include <linux/poll.h>
 #include <linux/slab.h>
@@ -27,14 +27,9 @@ void vtdp_events_exit(struct vtdp_events *events)
 	kvfree(events->ring);
 }
 
-/**
- * vtdp_event_push() - queue an event
- * @events: of the client that it concerns
- * @event: all but size, time and lost
- *
- * Context: any.
- */
-void vtdp_event_push(struct vtdp_events *events, const struct vtdpasid_event *event)
+/* Queue an event, all but size and lost. Context: any. */
+static void events_push(struct vtdp_events *events,
+			const struct vtdpasid_event *event)
 {
 	struct vtdpasid_event *slot;
 	unsigned long flags;
@@ -46,7 +41,6 @@ void vtdp_event_push(struct vtdp_events *events, const struct vtdpasid_event *ev
 		slot = &events->ring[events->tail % VTDP_EVENTS];
 		*slot = *event;
 		slot->size = sizeof(*event);
-		slot->time = ktime_get_mono_fast_ns();
 		slot->lost = events->lost;
 		events->lost = 0;
 		events->tail++;
@@ -138,40 +132,67 @@ __poll_t vtdp_events_poll(struct vtdp_events *events, struct file *file,
 	return events_pending(events) ? EPOLLIN | EPOLLRDNORM : 0;
 }
 
-/**
- * vtdp_event_device() - tell a device's client what became of it
- * @device: the device
- * @type: VTDPASID_EVENT_DEVICE_GONE, _DEVICE_STOPPED or _UNIT_BROKEN
- *
- * Context: any; under vtdp_lock or unit->devices_lock.
- */
-void vtdp_event_device(const struct vtdp_device *device, u16 type)
+/* What a file's own calls do is no news to it. */
+static bool event_for_file(u16 type)
 {
-	const struct vtdpasid_event event = {
-		.type = type,
-		.device = device->id,
-		.segment = device->unit->drhd->segment,
-		.rid = device->rid,
-		.unit = device->unit->index,
-	};
-
-	vtdp_event_push(&device->client->events, &event);
+	return type < VTDPASID_EVENT_TAKEOVER || type > VTDPASID_EVENT_UNBIND;
 }
 
-/* Tell a binding's client that its mm has ended. Under space->lock. */
-void vtdp_event_mm_gone(const struct vtdp_binding *binding)
+/**
+ * vtdp_event_tell() - tell of an event whoever may know
+ * @unit: unit that it is about
+ * @device: attached function that it is about, or NULL
+ * @binding: binding of @device that it is about, or NULL
+ * @event: type, and what else is not said by these; filled in
+ *
+ * Netlink hears all; the client that attached @device what concerns its use.
+ *
+ * Context: any; under vtdp_lock or unit->devices_lock or, with @binding, its
+ * space's lock.
+ */
+void vtdp_event_tell(const struct vtdp_unit *unit,
+		     const struct vtdp_device *device,
+		     const struct vtdp_binding *binding,
+		     struct vtdpasid_event *event)
 {
-	const struct vtdp_device *device = binding->device;
-	const struct vtdpasid_event event = {
-		.type = VTDPASID_EVENT_MM_GONE,
+	event->time = ktime_get_mono_fast_ns();
+	event->segment = unit->drhd->segment;
+	event->unit = unit->index;
+	if (device) {
+		event->rid = device->rid;
+		event->device = device->id;
+	}
+	if (binding)
+		event->binding = binding->id;
+	if (device && event_for_file(event->type))
+		events_push(&device->client->events, event);
+	vtdp_netlink_event(event, device, binding);
+}
+
+/* What became of a unit. Context: as vtdp_event_tell(). */
+void vtdp_event_unit(const struct vtdp_unit *unit, u16 type)
+{
+	struct vtdpasid_event event = { .type = type };
+
+	vtdp_event_tell(unit, NULL, NULL, &event);
+}
+
+/* What became of an attached function. Context: as vtdp_event_tell(). */
+void vtdp_event_device(const struct vtdp_device *device, u16 type)
+{
+	struct vtdpasid_event event = { .type = type };
+
+	vtdp_event_tell(device->unit, device, NULL, &event);
+}
+
+/* What became of a binding. Context: as vtdp_event_tell(). */
+void vtdp_event_binding(const struct vtdp_binding *binding, u16 type)
+{
+	struct vtdpasid_event event = {
+		.type = type,
 		.flags = binding->pasid ? VTDPASID_EVENT_PASID : 0,
 		.pasid = binding->pasid,
-		.device = device->id,
-		.binding = binding->id,
-		.segment = device->unit->drhd->segment,
-		.rid = device->rid,
-		.unit = device->unit->index,
 	};
 
-	vtdp_event_push(&device->client->events, &event);
+	vtdp_event_tell(binding->device->unit, binding->device, binding, &event);
 }

@@ -92,9 +92,12 @@ static int __init main_init(void)
 	if (err)
 		return err;
 	vtdp_irq_init();
-	err = vtdp_units_init();
+	err = vtdp_netlink_init();
 	if (err)
 		goto irq;
+	err = vtdp_units_init();
+	if (err)
+		goto netlink;
 	err = vtdp_owner_init();
 	if (err)
 		goto units;
@@ -120,6 +123,8 @@ owner:
 	vtdp_owner_exit();
 units:
 	vtdp_units_exit();
+netlink:
+	vtdp_netlink_exit();
 irq:
 	vtdp_irq_exit();
 	vtdp_prq_exit();
@@ -137,6 +142,8 @@ static void __exit main_exit(void)
 	/* Callbacks of ended spaces may still use a unit. */
 	vtdp_space_exit();
 	vtdp_units_exit();
+	/* Whoever listens has heard of the end of the last unit. */
+	vtdp_netlink_exit();
 	vtdp_prq_exit();
 	vtdp_irq_exit();
 	vtdp_pasid_exit();

@@ -105,8 +105,8 @@ static struct vtdp_pasid *pasid_take(u32 min, u32 max)
  * @privileged: the user's limit does not apply
  *
  * Context: may sleep; under vtdp_lock.
- * Return: the number, in state VTDP_PASID_RESERVED; -ENOSPC when the range is
- * used up, -EDQUOT when the user's share is, -ENOMEM.
+ * Return: the number, which is reserved; -ENOSPC when the range is used up,
+ * -EDQUOT when the user's share is, -ENOMEM.
  */
 struct vtdp_pasid *vtdp_pasid_alloc(u32 min, u32 max, kuid_t uid, bool privileged)
 {
@@ -131,10 +131,26 @@ struct vtdp_pasid *vtdp_pasid_alloc(u32 min, u32 max, kuid_t uid, bool privilege
 	}
 
 	INIT_LIST_HEAD(&pasid->node);
-	pasid->state = VTDP_PASID_RESERVED;
 	pasid->uid = uid;
+	vtdp_pasid_own(pasid, NULL);
 	user->count++;
 	return pasid;
+}
+
+/**
+ * vtdp_pasid_own() - make a number a space's, or take it back
+ * @pasid: from vtdp_pasid_alloc()
+ * @space: space, or NULL
+ *
+ * Context: under vtdp_lock.
+ */
+void vtdp_pasid_own(struct vtdp_pasid *pasid, struct vtdp_space *space)
+{
+	lockdep_assert_held(&vtdp_lock);
+	pasid->state = space ? VTDPASID_PASID_STATE_OWNED :
+			       VTDPASID_PASID_STATE_RESERVED;
+	pasid->space = space;
+	vtdp_netlink_changed();
 }
 
 /**
@@ -153,8 +169,19 @@ void vtdp_pasid_free(struct vtdp_pasid *pasid)
 	user = pasid_user_get(pasid->uid);
 	user->count--;
 	pasid_user_put(user);
-	pasid->state = VTDP_PASID_QUARANTINE;
+	pasid->state = VTDPASID_PASID_STATE_QUARANTINE;
+	pasid->space = NULL;
 	list_add_tail(&pasid->node, &quarantine);
+	vtdp_netlink_changed();
+}
+
+/* The first number from @nr on that is, or was, given out. Under vtdp_lock. */
+struct vtdp_pasid *vtdp_pasid_next(u32 nr)
+{
+	unsigned long index = nr;
+
+	lockdep_assert_held(&vtdp_lock);
+	return xa_find(&pasids, &index, ULONG_MAX, XA_PRESENT);
 }
 
 /* Forget the quarantine, at unload. */

@@ -384,7 +384,7 @@ static void space_release(struct mmu_notifier *mn, struct mm_struct *mm)
 
 	spin_lock(&space->lock);
 	list_for_each_entry_safe(b, next, &space->bindings, space_node) {
-		vtdp_event_mm_gone(b);
+		vtdp_event_binding(b, VTDPASID_EVENT_MM_GONE);
 		vtdp_space_unlink(b);
 	}
 	spin_unlock(&space->lock);

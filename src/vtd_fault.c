@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Fault records (VT-d spec 7): read, decoded, counted, logged with a limit, and
- * given to the client that attached the function.
+ * given to the client that attached the function, and to netlink.
  */
 #include <linux/bitfield.h>
 #include <linux/io.h>
@@ -180,37 +180,39 @@ static void fault_stray(struct vtdp_unit *unit, u16 rid)
 	vtdp_owner_cut_off(unit, rid);
 }
 
-/* To the file that attached the function; nobody else may know. */
+static struct vtdp_device *fault_device(struct vtdp_unit *unit, u16 rid)
+{
+	struct vtdp_device *device;
+
+	lockdep_assert_held(&unit->devices_lock);
+	list_for_each_entry(device, &unit->devices, node)
+		if (device->rid == rid)
+			return device;
+	return NULL;
+}
+
+/* Of the files, only the one that attached the function may know. */
 static void fault_deliver(struct vtdp_unit *unit, struct vtdpasid_event *event)
 {
 	struct vtdp_binding *binding = NULL;
 	struct vtdp_device *device;
-	bool attached = false;
 
 	atomic64_inc(&unit->faults);
-	event->segment = unit->drhd->segment;
-	event->unit = unit->index;
-
 	spin_lock(&unit->devices_lock);
-	list_for_each_entry(device, &unit->devices, node) {
-		if (device->rid != event->rid)
-			continue;
-		attached = true;
+	device = fault_device(unit, event->rid);
+	if (device) {
 		atomic64_inc(&device->faults);
 		binding = fault_binding(device, event);
-		if (binding) {
-			atomic64_inc(&binding->faults);
-			event->binding = binding->id;
-			/* The CPU may have filled a slot since the last look. */
-			vtdp_space_fault(binding->space, event->addr);
-		}
-		event->device = device->id;
-		vtdp_event_push(&device->client->events, event);
-		break;
 	}
+	if (binding) {
+		atomic64_inc(&binding->faults);
+		/* The CPU may have filled a slot since the last look. */
+		vtdp_space_fault(binding->space, event->addr);
+	}
+	vtdp_event_tell(unit, device, binding, event);
 	fault_log(unit, event, binding);
 	spin_unlock(&unit->devices_lock);
-	if (!attached && fault_unowned(event->reason))
+	if (!device && fault_unowned(event->reason))
 		fault_stray(unit, event->rid);
 }
 

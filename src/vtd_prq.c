@@ -175,23 +175,18 @@ static void prq_event(struct vtdp_device *device,
 		      const struct vtdp_request *request,
 		      struct vtdp_binding *binding)
 {
-	const struct vtdpasid_event event = {
+	struct vtdpasid_event event = {
 		.type = VTDPASID_EVENT_PRQ_FAILED,
 		.flags = (request->write ? VTDPASID_EVENT_WRITE : 0) |
 			 (request->has_pasid ? VTDPASID_EVENT_PASID : 0),
 		.addr = request->addr,
 		.pasid = request->pasid,
-		.device = device->id,
-		.binding = binding ? binding->id : 0,
-		.segment = device->unit->drhd->segment,
-		.rid = device->rid,
-		.unit = device->unit->index,
 	};
 
 	atomic64_inc(&device->requests_failed);
 	if (binding)
 		atomic64_inc(&binding->requests_failed);
-	vtdp_event_push(&device->client->events, &event);
+	vtdp_event_tell(device->unit, device, binding, &event);
 }
 
 /* Count, tell, and look after the root. Under devices_lock: still bound. */

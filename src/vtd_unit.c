@@ -458,6 +458,7 @@ int vtdp_unit_takeover(struct vtdp_unit *unit, u32 *check)
 	}
 	pr_info("unit %u taken over: CAP %016llx ECAP %016llx\n", unit->index,
 		unit->cap, unit->ecap);
+	vtdp_event_unit(unit, VTDPASID_EVENT_TAKEOVER);
 	return 0;
 }
 
@@ -478,9 +479,11 @@ int vtdp_unit_handback(struct vtdp_unit *unit)
 	if (unit->nr_devices)
 		return -EBUSY;
 	err = unit_quiesce(unit);
-	if (!err)
-		pr_info("unit %u handed back\n", unit->index);
-	return err;
+	if (err)
+		return err;
+	pr_info("unit %u handed back\n", unit->index);
+	vtdp_event_unit(unit, VTDPASID_EVENT_HANDBACK);
+	return 0;
 }
 
 /**
@@ -585,6 +588,8 @@ void vtdp_unit_break(struct vtdp_unit *unit, const char *why)
 		       unit->index, why, unit->nr_devices);
 		list_for_each_entry(device, &unit->devices, node)
 			vtdp_event_device(device, VTDPASID_EVENT_UNIT_BROKEN);
+		if (list_empty(&unit->devices))
+			vtdp_event_unit(unit, VTDPASID_EVENT_UNIT_BROKEN);
 	}
 	spin_unlock(&unit->devices_lock);
 }
@@ -684,9 +689,12 @@ int vtdp_units_init(void)
 	int err;
 
 	err = dmar_load();
+	/* Netlink may look already. */
+	mutex_lock(&vtdp_lock);
 	list_for_each_entry(dmar, &dmar_list, node)
 		if (!err && dmar->type == ACPI_DMAR_TYPE_HARDWARE_UNIT)
 			err = unit_add(dmar);
+	mutex_unlock(&vtdp_lock);
 	if (err)
 		vtdp_units_exit();
 	return err;

@@ -32,6 +32,7 @@
  *                       sleeps or waits for hardware under it.
  *   qi->lock            spin: ring and status words of one invalidation queue.
  *   client->events.lock spin, irqs off: the event ring.
+ *   records_lock        spin, irqs off: events on their way to netlink.
  *
  * No spinlock is held while hardware is waited for: a batch is submitted under
  * its locks, and waited for after they were dropped.
@@ -62,6 +63,7 @@
 #include <asm/cacheflush.h>
 
 #include "../include/uapi/vtdpasid.h"
+#include "../include/uapi/vtdpasid_netlink.h"
 #include "compat.h"
 #include "inject.h"
 #include "vtd_regs.h"
@@ -469,6 +471,9 @@ struct vtdp_events {
 
 /**
  * struct vtdp_client - one open file of /dev/vtdpasid
+ * @id: number of the file, for netlink
+ * @pid: process that opened it
+ * @comm: its name
  * @devices: struct vtdp_device by id
  * @bindings: struct vtdp_binding by id
  * @holds: struct vtdp_hold
@@ -477,6 +482,9 @@ struct vtdp_events {
  * @events: what read() delivers
  */
 struct vtdp_client {
+	u32 id;
+	pid_t pid;
+	char comm[TASK_COMM_LEN];
 	struct xarray devices;
 	struct xarray bindings;
 	struct list_head holds;
@@ -541,24 +549,20 @@ struct vtdp_device {
 	atomic64_t requests_failed;
 };
 
-enum vtdp_pasid_state {
-	VTDP_PASID_RESERVED,	/* a client's, no mm's */
-	VTDP_PASID_OWNED,	/* a space's */
-	VTDP_PASID_QUARANTINE,	/* free, but not yet given out again */
-};
-
 /**
  * struct vtdp_pasid - one PASID that is not in its first freedom
  * @node: in client->reserved, or in the quarantine
  * @nr: the number
- * @state: enum vtdp_pasid_state
+ * @state: what has become of it
  * @uid: user it counts for
+ * @space: that owns it, or NULL
  */
 struct vtdp_pasid {
 	struct list_head node;
 	u32 nr;
-	enum vtdp_pasid_state state;
+	enum vtdpasid_pasid_state state;
 	kuid_t uid;
+	struct vtdp_space *space;
 };
 
 /**
@@ -879,6 +883,8 @@ void vtdp_entry_zero(struct vtdp_unit *unit, u64 *slot, unsigned int qwords);
 /* pasid_alloc.c: the global PASID space */
 struct vtdp_pasid *vtdp_pasid_alloc(u32 min, u32 max, kuid_t uid, bool privileged);
 void vtdp_pasid_free(struct vtdp_pasid *pasid);
+void vtdp_pasid_own(struct vtdp_pasid *pasid, struct vtdp_space *space);
+struct vtdp_pasid *vtdp_pasid_next(u32 nr);
 void vtdp_pasid_exit(void);
 
 /* owner.c: who drives a function, and what its context entry must be */
@@ -964,14 +970,25 @@ int vtdp_walk(struct vtdpasid_walk *arg);
 /* event.c: events to userspace */
 int vtdp_events_init(struct vtdp_events *events);
 void vtdp_events_exit(struct vtdp_events *events);
-void vtdp_event_push(struct vtdp_events *events,
-		     const struct vtdpasid_event *event);
 ssize_t vtdp_events_read(struct vtdp_events *events, char __user *buf,
 			 size_t count, bool nonblock);
 __poll_t vtdp_events_poll(struct vtdp_events *events, struct file *file,
 			  poll_table *wait);
+void vtdp_event_tell(const struct vtdp_unit *unit,
+		     const struct vtdp_device *device,
+		     const struct vtdp_binding *binding,
+		     struct vtdpasid_event *event);
+void vtdp_event_unit(const struct vtdp_unit *unit, u16 type);
 void vtdp_event_device(const struct vtdp_device *device, u16 type);
-void vtdp_event_mm_gone(const struct vtdp_binding *binding);
+void vtdp_event_binding(const struct vtdp_binding *binding, u16 type);
+
+/* netlink.c: the family "vtdpasid" */
+int vtdp_netlink_init(void);
+void vtdp_netlink_exit(void);
+void vtdp_netlink_changed(void);
+void vtdp_netlink_event(const struct vtdpasid_event *event,
+			const struct vtdp_device *device,
+			const struct vtdp_binding *binding);
 
 /* vtd_fault.c: fault records */
 void vtdp_fault_init(struct vtdp_unit *unit);

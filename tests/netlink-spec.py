@@ -110,6 +110,9 @@ def main():
         print('#include "%s"' % header)
     for name, value in numbers:
         print('_Static_assert(%s == %d, "%s");' % (name, value, name))
+    for group in spec["mcast-groups"]["list"]:
+        print('_Static_assert(sizeof(%s) == sizeof("%s"), "group");' %
+              (c_name(spec["name"] + "-mcgrp-", group["name"]), group["name"]))
     print('_Static_assert(sizeof(%s_FAMILY_NAME) == sizeof("%s"), "family");' %
           (spec["name"].upper(), spec["name"]))
     more = list(unknown(found, sys.argv[2]))

@@ -14,12 +14,18 @@ unsigned int vtdp_user_pasids = 4096;
 
 #ifdef FUZZ_PARSE
 /* What vtd_fault.c calls and a decoder does not. */
-void vtdp_event_push(struct vtdp_events *events, const struct vtdpasid_event *event) {}
+void vtdp_event_tell(const struct vtdp_unit *unit, const struct vtdp_device *device,
+		     const struct vtdp_binding *binding, struct vtdpasid_event *event) {}
 void vtdp_space_fault(struct vtdp_space *space, u64 addr) {}
 void vtdp_owner_cut_off(struct vtdp_unit *unit, u16 rid) {}
 acpi_status acpi_get_table(const char *sig, u32 instance, struct acpi_table_header **out) { return 1; }
 unsigned long vtdp_pace(struct vtdp_pace *pace, unsigned int done, unsigned int most) { return 0; }
 #endif
+
+/* netlink.c: nobody looks. */
+void vtdp_netlink_changed(void) {}
+void vtdp_netlink_event(const struct vtdpasid_event *event, const struct vtdp_device *device,
+			const struct vtdp_binding *binding) {}
 
 /* pin.c: nothing is pinned here. */
 void vtdp_pin_close(struct vtdp_client *client) {}

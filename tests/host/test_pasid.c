@@ -36,7 +36,7 @@ static void lowest_first(void)
 		p[i] = get(1, 100);
 		tap_is(p[i]->nr, i + 1, "number %u goes as the %uth", i + 1, i + 1);
 	}
-	tap_is(p[0]->state, VTDP_PASID_RESERVED, "a fresh number is reserved");
+	tap_is(p[0]->state, VTDPASID_PASID_STATE_RESERVED, "a fresh number is reserved");
 	put(p[1]);
 	put(p[3]);
 	p[1] = get(1, 100);
