@@ -8,6 +8,7 @@
 #include <linux/bitfield.h>
 #include <linux/slab.h>
 
+#include "trace.h"
 #include "vtdpasid.h"
 
 /**
@@ -216,6 +217,7 @@ static int bind_new(struct vtdp_client *client, struct vtdp_hold *hold,
 	}
 	*id = binding->id;
 	vtdp_event_binding(binding, VTDPASID_EVENT_BIND);
+	trace_vtdp_bind(binding);
 
 	/* 6.1: with caching mode hardware may hold that it was not present. */
 	if (device->unit->cap & VTD_CAP_CM) {
@@ -371,6 +373,7 @@ int vtdp_unbind(struct vtdp_binding *binding)
 	err = vtdp_prq_drain(binding, sent) ?: err;
 	vtdp_prq_unbind(binding);
 	vtdp_event_binding(binding, VTDPASID_EVENT_UNBIND);
+	trace_vtdp_unbind(binding);
 	xa_erase(&device->client->bindings, binding->id);
 	bind_did_free(device->unit, binding->did);
 	kfree(binding);

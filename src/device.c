@@ -7,6 +7,7 @@
 #include <linux/pci-ats.h>
 #include <linux/slab.h>
 
+#include "trace.h"
 #include "vtdpasid.h"
 
 /* PASID tables that all functions share, with pasid_table=system. */
@@ -253,6 +254,7 @@ static int device_detach_locked(struct vtdp_device *device)
 	int err = device_take_down(device);
 
 	vtdp_event_device(device, VTDPASID_EVENT_DETACH);
+	trace_vtdp_detach(device);
 	device_free(device);
 	return err;
 }
@@ -350,6 +352,7 @@ static int device_attach_locked(struct vtdp_client *client, struct pci_dev *pdev
 	if (device->claimed)
 		pci_set_master(pdev);
 	vtdp_event_device(device, VTDPASID_EVENT_ATTACH);
+	trace_vtdp_attach(device);
 
 	arg->out_device = device->id;
 	arg->out_unit = unit->index;

@@ -7,6 +7,7 @@
 #include <linux/io.h>
 #include <linux/ratelimit.h>
 
+#include "trace.h"
 #include "vtdpasid.h"
 
 #define FAULT_POLL_MS		20
@@ -210,6 +211,7 @@ static void fault_deliver(struct vtdp_unit *unit, struct vtdpasid_event *event)
 		vtdp_space_fault(binding->space, event->addr);
 	}
 	vtdp_event_tell(unit, device, binding, event);
+	trace_vtdp_fault(event);
 	fault_log(unit, event, binding);
 	spin_unlock(&unit->devices_lock);
 	if (!device && fault_unowned(event->reason))

@@ -22,6 +22,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "trace.h"
 #include "vtdpasid.h"
 
 #define PRQ_POLL_MS		5
@@ -113,6 +114,7 @@ static void answer_add(struct prq_answers *answers, u16 rid,
 
 	if (!request->last)
 		return;
+	trace_vtdp_page_response(answers->unit, rid, request, code);
 	answers->count++;
 	answers->qw0[i] = VTD_QI_PGRP_RESP |
 			  (request->has_pasid ? VTD_QI_PGRP_PP : 0) |
@@ -391,6 +393,7 @@ static void prq_one(struct vtdp_unit *unit, u64 qw0, u64 qw1,
 		return;
 
 	prq_decode(qw0, qw1, &request);
+	trace_vtdp_page_request(unit, rid, &request);
 	spin_lock(&unit->devices_lock);
 	unit->requests++;
 	device = prq_device(unit, rid);

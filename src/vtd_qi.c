@@ -31,6 +31,7 @@
 #include <linux/io.h>
 #include <linux/ktime.h>
 
+#include "trace.h"
 #include "vtdpasid.h"
 
 /*
@@ -274,6 +275,17 @@ static void qi_ring_doorbell(struct vtdp_unit *unit)
 		     (u64)(qi->tail % VTDP_QI_SLOTS) << VTD_IQT_SHIFT);
 }
 
+/* The types of a batch's descriptors, a bit each, for the trace. */
+static u32 qi_kinds(const struct vtdp_batch *batch)
+{
+	u32 position, kinds = 0;
+
+	for (position = batch->first; position != batch->next; position++)
+		kinds |= BIT(FIELD_GET(VTD_QI_TYPE,
+				       *qi_desc(&batch->unit->qi, position)));
+	return kinds;
+}
+
 /**
  * vtdp_qi_submit() - hand a batch to hardware
  * @batch: from vtdp_qi_begin(), with at least one descriptor, or a drain
@@ -296,6 +308,9 @@ void vtdp_qi_submit(struct vtdp_batch *batch)
 	}
 	qi->descriptors += batch->next - batch->first;
 	qi->tail = batch->next;
+	if (trace_vtdp_invalidate_enabled())
+		trace_vtdp_invalidate(batch->unit, batch->next - batch->first,
+				      qi_kinds(batch));
 	qi_ring_doorbell(batch->unit);
 	spin_unlock(&qi->lock);
 }

@@ -9,6 +9,7 @@
 #include <linux/iopoll.h>
 #include <linux/slab.h>
 
+#include "trace.h"
 #include "vtdpasid.h"
 
 #define UNIT_TIMEOUT_US		500000
@@ -459,6 +460,7 @@ int vtdp_unit_takeover(struct vtdp_unit *unit, u32 *check)
 	pr_info("unit %u taken over: CAP %016llx ECAP %016llx\n", unit->index,
 		unit->cap, unit->ecap);
 	vtdp_event_unit(unit, VTDPASID_EVENT_TAKEOVER);
+	trace_vtdp_takeover(unit);
 	return 0;
 }
 
@@ -483,6 +485,7 @@ int vtdp_unit_handback(struct vtdp_unit *unit)
 		return err;
 	pr_info("unit %u handed back\n", unit->index);
 	vtdp_event_unit(unit, VTDPASID_EVENT_HANDBACK);
+	trace_vtdp_handback(unit);
 	return 0;
 }
 
