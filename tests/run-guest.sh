@@ -144,6 +144,9 @@ suites() {
 	suite abi programs=x_abi modules=pci-stub seconds=240 \
 		device=pcie-root-port,id=rp1,addr=8,chassis=1 device=sva-testdev-plain,addr=9
 
+	# What others can look at, and listen to.
+	suite netlink programs="x_netlink x_tracefs" append=iomem=relaxed seconds=60
+
 	# Descriptors as QEMU saw them. Device TLBs want caching mode off.
 	suite trace programs=x_trace trace="vtd_inv_desc vtd_inv_qi_tail" modules=nvme \
 		device=nvme,drive=DISK,serial=vtdpasid
