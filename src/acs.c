@@ -83,6 +83,9 @@ static int acs_port_get(struct pci_dev *port)
 	int pos = acs_able(port);
 	u16 ctrl;
 
+	/* It may have gone since it was looked at. */
+	if (!pos)
+		return -ENODEV;
 	pci_read_config_word(port, pos + PCI_ACS_CTRL, &ctrl);
 	if (!acs && (ctrl & VTDP_ACS_NEEDED) == VTDP_ACS_NEEDED)
 		return 0;
@@ -120,7 +123,7 @@ static void acs_port_put(struct pci_dev *port)
  * @pdev: the function, whose ports vtdp_acs_lacking() found able to
  *
  * Context: may sleep; under vtdp_lock. vtdp_acs_put() takes it back.
- * Return: 0 or -ENOMEM.
+ * Return: 0, -ENOMEM or -ENODEV.
  */
 int vtdp_acs_get(struct pci_dev *pdev)
 {

@@ -317,6 +317,7 @@ static int device_attach_locked(struct vtdp_client *client, struct pci_dev *pdev
 {
 	const struct vtdp_subject subject = { vtdp_unit_of(pdev), pdev };
 	struct vtdp_unit *unit = subject.unit;
+	u32 lacking = VTDPASID_CHECK_NONE;
 	struct vtdp_device *device;
 	int err;
 
@@ -334,7 +335,7 @@ static int device_attach_locked(struct vtdp_client *client, struct pci_dev *pdev
 		       GFP_KERNEL_ACCOUNT);
 	if (err)
 		goto free;
-	err = device_pci_start(device, &arg->out_check);
+	err = device_pci_start(device, &lacking);
 	if (err)
 		goto erase;
 
@@ -358,6 +359,7 @@ static int device_attach_locked(struct vtdp_client *client, struct pci_dev *pdev
 	arg->out_unit = unit->index;
 	arg->out_pasid_max = device->pasid_max;
 	arg->out_state = vtdp_device_state(device);
+	arg->out_check = lacking;
 	return 0;
 
 erase:
@@ -385,13 +387,16 @@ int vtdp_device_attach(struct vtdp_client *client, struct vtdpasid_attach *arg)
 	if (!pdev)
 		return -ENODEV;
 	/* The driver must not change between the checks and the context entry. */
-	device_lock(&pdev->dev);
+	err = device_lock_interruptible(&pdev->dev);
+	if (err)
+		goto put;
 	err = mutex_lock_interruptible(&vtdp_lock);
 	if (!err) {
 		err = device_attach_locked(client, pdev, arg);
 		mutex_unlock(&vtdp_lock);
 	}
 	device_unlock(&pdev->dev);
+put:
 	pci_dev_put(pdev);
 	return err;
 }

@@ -82,13 +82,15 @@ static int pin_charge(struct vtdp_pin *pin)
 	} while (!atomic_long_try_cmpxchg(&user->locked_vm, &locked,
 					  locked + pin->size));
 	pin->cred = get_current_cred();
-	atomic64_add(pin->size, &pin->hold->space->mm->pinned_vm);
+	pin->mm = pin->hold->space->mm;
+	atomic64_add(pin->size, &pin->mm->pinned_vm);
 	return 0;
 }
 
+/* The hold may be gone by now; the mm is not while its notifier is there. */
 static void pin_uncharge(const struct vtdp_pin *pin)
 {
-	atomic64_sub(pin->size, &pin->hold->space->mm->pinned_vm);
+	atomic64_sub(pin->size, &pin->mm->pinned_vm);
 	atomic_long_sub(pin->size, &pin->cred->user->locked_vm);
 	put_cred(pin->cred);
 }

@@ -103,7 +103,7 @@ static int preflight_results(struct vtdpasid_preflight *arg, struct pci_dev *pde
  * vtdp_preflight() - VTDPASID_PREFLIGHT
  * @arg: copied in
  *
- * Context: may sleep; takes vtdp_lock.
+ * Context: may sleep; takes the function's device_lock and vtdp_lock.
  * Return: 0, or as documented for the ioctl.
  */
 int vtdp_preflight(struct vtdpasid_preflight *arg)
@@ -129,7 +129,13 @@ int vtdp_preflight(struct vtdpasid_preflight *arg)
 		/* Registers of a function that sleeps read as all ones. */
 		pm_runtime_get_sync(&pdev->dev);
 	}
-	err = preflight_results(arg, pdev, results);
+	/* Checks look at its driver. */
+	err = pdev ? device_lock_interruptible(&pdev->dev) : 0;
+	if (!err) {
+		err = preflight_results(arg, pdev, results);
+		if (pdev)
+			device_unlock(&pdev->dev);
+	}
 	if (pdev)
 		pm_runtime_put(&pdev->dev);
 	pci_dev_put(pdev);

@@ -279,6 +279,8 @@ static void fault_work(struct work_struct *work)
 	unsigned long rest = vtdp_pace(&unit->fault_pace, fault_read(unit),
 				       FAULT_PACE);
 
+	/* While an error of the queue stands, no fault event is sent (7.3). */
+	vtdp_qi_service(unit);
 	if (!unit->fault_irq.virq)
 		rest = msecs_to_jiffies(FAULT_POLL_MS);
 	/* With an interrupt, only for what came in between: it raises none. */

@@ -39,12 +39,13 @@
  *
  * A batch waits for room at most that long, and as long for completion. So do
  * the two batches of each round that makes good for it. Nobody waits for longer
- * than QI_BOUND_NS then, a second, unless he has more than QI_CALLS functions
- * with device TLBs to call, of which several do not answer.
+ * than QI_BOUND_NS then, a second, unless several functions that he has to call
+ * do not answer, each for QI_TIMEOUT_NS: and they are cut off then.
  */
 #define QI_TIMEOUT_NS		(100 * NSEC_PER_MSEC)
 #define QI_TIMEOUT_POLLS	20000
 #define QI_ROUNDS		2
+#define QI_FLUSHES		8
 #define QI_BOUND_NS		((1 + 2 * QI_ROUNDS) * 2 * QI_TIMEOUT_NS)
 
 /* Functions that are called at once. */
@@ -556,7 +557,16 @@ static void qi_timeout_error(struct vtdp_unit *unit)
 	vtdp_write32(unit, VTD_FSTS, VTD_FSTS_ITE);
 }
 
-static void qi_service_errors(struct vtdp_unit *unit)
+/**
+ * vtdp_qi_service() - look after errors of the queue
+ * @unit: unit
+ *
+ * Waiters do so; but an error may come when nobody waits any more, and no fault
+ * event is sent while it stands (7.3).
+ *
+ * Context: any but hard interrupts, no lock of ours from devices_lock down held.
+ */
+void vtdp_qi_service(struct vtdp_unit *unit)
 {
 	const u32 errors = VTD_FSTS_IQE | VTD_FSTS_ITE | VTD_FSTS_ICE;
 	u32 before = vtdp_read32(unit, VTD_FSTS), fsts;
@@ -572,7 +582,7 @@ static void qi_service_errors(struct vtdp_unit *unit)
 		vtdp_device_stop_rid(unit, rid);
 
 	spin_lock(&unit->qi.lock);
-	fsts = vtdp_read32(unit, VTD_FSTS) & before;
+	fsts = unit->qi.lent ? vtdp_read32(unit, VTD_FSTS) & before : 0;
 	/* An answer to nothing: hardware goes on as if it had not come. */
 	if (fsts & VTD_FSTS_ICE)
 		vtdp_write32(unit, VTD_FSTS, VTD_FSTS_ICE);
@@ -606,7 +616,7 @@ static int qi_poll(struct vtdp_unit *unit, int word, struct qi_clock *clock)
 		if (done)
 			return 0;
 		if (clock->polls % 64 == 32)
-			qi_service_errors(unit);
+			vtdp_qi_service(unit);
 		if (qi_expired(clock))
 			return -ETIMEDOUT;
 		cpu_relax();
@@ -625,21 +635,29 @@ static void qi_release(struct vtdp_batch *batch)
 
 /* ---- making good for a batch --------------------------------------------- */
 
-/* All caches of the unit. Return: as qi_poll(), or -EIO: the unit is broken. */
+/*
+ * All caches of the unit. What devices do not answer may drop this wait, too, as
+ * often as there are such devices: that says nothing about the unit.
+ * Return: as qi_poll(), or -EIO: the unit is broken.
+ */
 static int qi_flush_unit(const struct vtdp_batch *failed)
 {
-	struct qi_clock clock = {};
+	unsigned int tries = 0;
 	struct vtdp_batch batch;
 	int err;
 
-	err = vtdp_qi_start(failed->unit, &batch, 3);
-	if (err)
-		return err;
-	vtdp_qi_everything(&batch);
-	batch.drain = failed->drain;
-	vtdp_qi_submit(&batch);
-	err = qi_poll(batch.unit, batch.iotlb_word, &clock);
-	qi_release(&batch);
+	do {
+		struct qi_clock clock = {};
+
+		err = vtdp_qi_start(failed->unit, &batch, 3);
+		if (err)
+			return err;
+		vtdp_qi_everything(&batch);
+		batch.drain = failed->drain;
+		vtdp_qi_submit(&batch);
+		err = qi_poll(batch.unit, batch.iotlb_word, &clock);
+		qi_release(&batch);
+	} while (err == -EAGAIN && ++tries < QI_FLUSHES);
 	return err;
 }
 
@@ -695,9 +713,9 @@ static void qi_call_device(const struct vtdp_batch *failed,
 	call->word = qi_add_wait(batch, failed->drain ? VTD_QI_WAIT_PD : 0);
 }
 
-/* Call up to QI_CALLS functions above @after. Return: how many, or -EIO. */
+/* Call up to @most functions above @after. Return: how many, or -EIO. */
 static int qi_call_some(const struct vtdp_batch *failed, int after,
-			struct qi_call *calls)
+			struct qi_call *calls, int most)
 {
 	const unsigned int room = 3 * QI_CALLS;
 	struct vtdp_unit *unit = failed->unit;
@@ -713,7 +731,7 @@ static int qi_call_some(const struct vtdp_batch *failed, int after,
 		do {
 			qi_call_device(failed, &batch, &calls[n++], device);
 			device = qi_next_device(failed, device->rid);
-		} while (device && n < QI_CALLS);
+		} while (device && n < most);
 		vtdp_qi_submit(&batch);
 	}
 	spin_unlock(&unit->devices_lock);
@@ -740,6 +758,8 @@ static int qi_hear(struct vtdp_unit *unit, const struct qi_call *call,
  */
 static int qi_call_devices(const struct vtdp_batch *failed, bool last, bool *cut)
 {
+	/* Whose wait was dropped twice must not be for another's silence. */
+	const int most = last ? 1 : QI_CALLS;
 	struct vtdp_unit *unit = failed->unit;
 	struct qi_call calls[QI_CALLS];
 	int after = -1, n, i, err, again = 0;
@@ -747,7 +767,7 @@ static int qi_call_devices(const struct vtdp_batch *failed, bool last, bool *cut
 	do {
 		struct qi_clock clock = {};
 
-		n = qi_call_some(failed, after, calls);
+		n = qi_call_some(failed, after, calls, most);
 		if (n == -EAGAIN)
 			continue;
 		for (i = 0; i < n; i++) {
@@ -760,7 +780,7 @@ static int qi_call_devices(const struct vtdp_batch *failed, bool last, bool *cut
 				*cut = true;
 			}
 		}
-	} while (n == -EAGAIN || n == QI_CALLS);
+	} while (n == -EAGAIN || n == most);
 	return n < 0 ? n : again;
 }
 
@@ -797,8 +817,9 @@ static int qi_make_good(const struct vtdp_batch *failed, int unit_err)
 	if (unit_err == -ETIMEDOUT)
 		return qi_broken(unit, unit_err);
 	/*
-	 * Answers that hardware has fetched are on their way (7.8): a second
-	 * one could hit another group of that index.
+	 * Whether hardware sent answers that it has fetched is not known
+	 * (6.5.2.11). A second one could hit another group of that index, so a
+	 * device that got none has to be reset.
 	 */
 	if (failed->answers)
 		return unit_err == -EBADMSG ? unit_err : 0;
@@ -881,7 +902,7 @@ int vtdp_qi_wait_room(struct vtdp_unit *unit, unsigned int count)
 			return 0;
 		if (READ_ONCE(unit->state) == VTDPASID_UNIT_BROKEN)
 			return -EIO;
-		qi_service_errors(unit);
+		vtdp_qi_service(unit);
 		cpu_relax();
 	} while (!qi_expired(&clock));
 	vtdp_unit_break(unit, "does not empty its invalidation queue");
@@ -926,6 +947,9 @@ int vtdp_qi_enable(struct vtdp_unit *unit)
 	int err;
 
 	lockdep_assert_held(&vtdp_lock);
+	/* It did not go off when it should: hardware has pointers of its own. */
+	if (qi->lent)
+		return -ETIMEDOUT;
 	qi->head = 0;
 	qi->tail = 0;
 	/* 6.5.2: tail and address first, then the enable bit; head is 0 */
@@ -959,7 +983,7 @@ static int qi_wait_idle(struct vtdp_unit *unit, bool all, u64 timeout)
 		if (polls > QI_TIMEOUT_POLLS &&
 		    ktime_get_mono_fast_ns() > deadline)
 			return -ETIMEDOUT;
-		qi_service_errors(unit);
+		vtdp_qi_service(unit);
 		cpu_relax();
 	}
 }

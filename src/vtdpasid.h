@@ -93,7 +93,7 @@ struct vtdp_client;
 #define VTDP_QI_ORDER		3	/* 8 pages: 1024 descriptors of 32 bytes */
 #define VTDP_QI_SLOTS		((PAGE_SIZE << VTDP_QI_ORDER) >> VTD_IQT_SHIFT)
 
-#define VTDP_QI_WORDS		512	/* status words; the first is nobody's */
+#define VTDP_QI_WORDS		1024	/* status words; the first is nobody's */
 
 enum vtdp_word_state {
 	VTDP_WORD_FREE = 0,
@@ -658,12 +658,14 @@ struct vtdp_binding {
  * @pages: the pages, or NULL when they were let go; under space->lock
  * @count: pages held
  * @size: pages wanted, and counted against RLIMIT_MEMLOCK
+ * @mm: where they are counted, too
  * @cred: against whose user's limit; a reference is held while @pages are
  * @write: pinned for writing
  */
 struct vtdp_pin {
 	struct list_head node;
 	struct vtdp_hold *hold;
+	struct mm_struct *mm;
 	const struct cred *cred;
 	struct page **pages;
 	unsigned long count;
@@ -790,6 +792,7 @@ int vtdp_qi_enable(struct vtdp_unit *unit);
 int vtdp_qi_disable(struct vtdp_unit *unit);
 int vtdp_qi_begin(struct vtdp_unit *unit, struct vtdp_batch *batch,
 		  unsigned int count);
+void vtdp_qi_service(struct vtdp_unit *unit);
 int vtdp_qi_wait_room(struct vtdp_unit *unit, unsigned int count);
 int vtdp_qi_start(struct vtdp_unit *unit, struct vtdp_batch *batch,
 		  unsigned int count);

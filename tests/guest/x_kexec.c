@@ -45,18 +45,18 @@ static void before(void)
 	/* What PID 1 of the next kernel runs: this, then the mark of its end. */
 	snprintf(command, sizeof(command), "/t/x_kexec after %u %u; s=$?; echo; echo \"#@ end x_kexec $s\"",
 		 tap_counts->run, tap_counts->failed);
-	rc = system("rm -rf /tmp/root; mkdir -p /tmp/root/t && cd / && "
-		    "cp -a bin sbin etc init run usr /tmp/root && mkdir -p /tmp/root/lib && "
-		    "cp -a lib/modules /tmp/root/lib && cp -a /t/x_kexec /tmp/root/t && "
-		    "mkdir -p /tmp/root/dev /tmp/root/proc /tmp/root/sys /tmp/root/tmp");
+	rc = system("rm -rf /tmp/next; mkdir -p /tmp/next/t && cd / && "
+		    "cp -a bin sbin etc init run usr /tmp/next && mkdir -p /tmp/next/lib && "
+		    "cp -a lib/modules /tmp/next/lib && cp -a /t/x_kexec /tmp/next/t && "
+		    "mkdir -p /tmp/next/dev /tmp/next/proc /tmp/next/sys /tmp/next/tmp");
 	if (rc)
 		fatal("the next initramfs could not be made: %d", rc);
-	k = open("/tmp/root/run/command", O_WRONLY | O_TRUNC | O_CREAT, 0600);
+	k = open("/tmp/next/run/command", O_WRONLY | O_TRUNC | O_CREAT, 0600);
 	n = dprintf(k, "sh%c-c%c%s%c", 0, 0, command, 0);
 	if (k < 0 || n < 0)
 		fatal("/run/command: %s", strerror(errno));
 	close(k);
-	rc = system("cd /tmp/root && find . | cpio -o -H newc >" INITRD " 2>/dev/null");
+	rc = system("cd /tmp/next && find . | cpio -o -H newc >" INITRD " 2>/dev/null");
 	k = open("/t/vmlinuz", O_RDONLY | O_CLOEXEC);
 	i = open(INITRD, O_RDONLY | O_CLOEXEC);
 	if (rc || k < 0 || i < 0)

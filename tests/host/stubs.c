@@ -18,6 +18,7 @@ void vtdp_event_tell(const struct vtdp_unit *unit, const struct vtdp_device *dev
 		     const struct vtdp_binding *binding, struct vtdpasid_event *event) {}
 void vtdp_space_fault(struct vtdp_space *space, u64 addr) {}
 void vtdp_owner_cut_off(struct vtdp_unit *unit, u16 rid) {}
+void vtdp_qi_service(struct vtdp_unit *unit) {}
 acpi_status acpi_get_table(const char *sig, u32 instance, struct acpi_table_header **out) { return 1; }
 unsigned long vtdp_pace(struct vtdp_pace *pace, unsigned int done, unsigned int most) { return 0; }
 #endif

@@ -766,6 +766,7 @@ extern struct bus_type pci_bus_type;
 int bus_register_notifier(struct bus_type *bus, struct notifier_block *nb);
 int bus_unregister_notifier(struct bus_type *bus, struct notifier_block *nb);
 static inline void device_lock(struct device *d) { mutex_lock(&d->mutex); }
+#define device_lock_interruptible(d) mutex_lock_interruptible(&(d)->mutex)
 static inline void device_unlock(struct device *d) { mutex_unlock(&d->mutex); }
 static inline bool device_trylock(struct device *d) { return mutex_trylock(&d->mutex); }
 #define device_lock_assert(d)	lockdep_assert_held(&(d)->mutex)
