@@ -1247,6 +1247,16 @@ static void request_land(struct unit *u, unsigned int i)
 	memmove(&u->req[i], &u->req[i + 1], (--u->nreq - i) * sizeof(u->req[0]));
 }
 
+/* Those of one function stay in order (PCIe 2.4.1), others pass each other. */
+static unsigned int request_next(const struct unit *u)
+{
+	unsigned int pick = rnd_below(u->nreq), i = 0;
+
+	while ((u16)(u->req[i].qw[0] >> 16) != (u16)(u->req[pick].qw[0] >> 16))
+		i++;
+	return i;
+}
+
 bool model_page_request_raw(unsigned int unit, u64 qw0, u64 qw1)
 {
 	struct unit *u = &units[unit];
@@ -1540,7 +1550,7 @@ void model_activity(void)
 		if (conduct.lazy && one_in(8 * conduct.lazy))
 			progress(u);
 		if (u->nreq && one_in(8))
-			request_land(u, rnd_below(u->nreq));
+			request_land(u, request_next(u));
 	}
 	if (prefetch_pick && one_in(conduct.prefetch)) {
 		struct dma d = { .prefetch = true };
