@@ -29,7 +29,10 @@ help:
 	@echo '  check-kernels builds and guest tests on each kernel'
 	@echo '  check-debug   guest tests on a kernel that watches itself'
 	@echo '  dkms-check    dkms add, build, install and remove in clean Debian roots'
-	@echo '  check-all     all of these, and long random runs'
+	@echo '  check-mutants the module with one mistake at a time: which test sees it?'
+	@echo '  fuzz          random inputs, in userspace: SECONDS=60 SEED=1'
+	@echo '  fuzz-guest    random calls, in a guest that watches itself: SECONDS=300'
+	@echo '  check-all     all checks but check-mutants, and long random runs'
 
 module:
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
@@ -72,8 +75,23 @@ dkms-check:
 	scripts/tap-run.sh build/logs/dkms.tap tests/dkms-check.sh $(DKMS_CHECK_FLAGS)
 	scripts/tap-sum.sh build/logs/dkms.tap
 
+# Sources broken in one place at a time: ONLY=PATTERN, JOBS=N, and what else
+# tests/mutants/mutants.py takes in MUTANTS.
+check-mutants:
+	tests/mutants/mutants.py --jobs $(or $(JOBS),1) $(if $(ONLY),--only '$(ONLY)') $(MUTANTS)
+
+# Random inputs for SECONDS, in userspace, and in the guest on the debug kernel.
+fuzz:
+	$(MAKE) -C tests/host O=$(CURDIR)/build/host fuzz $(if $(SECONDS),SECONDS=$(SECONDS)) $(if $(SEED),SEED=$(SEED))
+
+fuzz-guest:
+	scripts/debug-kernel.sh
+	tests/run-guest.sh --kernel 6.1-debug --only fuzz --fuzz $(or $(SECONDS),300)$(if $(SEED),:$(SEED))
+
 check-all: check check-kernels check-debug dkms-check
-	$(MAKE) -C tests/host O=$(CURDIR)/build/host fuzz SECONDS=1200
+	tests/run-guest.sh --kernel $(KERNEL) --only fuzz --fuzz 20
+	$(MAKE) -C tests/host O=$(CURDIR)/build/host fuzz SECONDS=300
+	$(MAKE) -C tests/host O=$(CURDIR)/build/host long
 
 clean:
 	rm -rf generated .tmp_versions
@@ -85,4 +103,4 @@ distclean: clean
 	rm -rf build
 
 .PHONY: all help module install dkms-install dkms-remove dkms-source check demo demo-sva check-kernels \
-	check-debug dkms-check check-all clean distclean
+	check-debug check-mutants fuzz fuzz-guest dkms-check check-all clean distclean

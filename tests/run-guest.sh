@@ -16,6 +16,8 @@
 #   --append ARGS   more for the kernels' command lines
 #   --at-end FILE   shell script with TAP output, to run at the end of each boot
 #   --all           suites that take long, too
+#   --fuzz S[:SEED] also suite fuzz: f_ioctl for S seconds, with this seed (default:
+#                   one that it prints)
 #   --list          only say what would run
 #
 # Results: D/guest-K-SUITE-PROGRAM.tap for each program, and its exit status in
@@ -154,6 +156,11 @@ suites() {
 		iommu=intremap=off,scalable-mode=on,fsts=on,pasid-bits=20,caching-mode=on \
 		device=nvme,drive=DISK,serial=vtdpasid
 
+	# Random calls by several processes, when asked for.
+	[ -z "$fuzz_seconds" ] ||
+		suite fuzz programs="f_ioctl:$fuzz_seconds:$fuzz_seed" seconds=$((fuzz_seconds + 300)) \
+			device=sva-testdev-plain
+
 	[ "$kernel" = 6.1-debug ] || return 0
 	# Each call with its n-th allocation failing.
 	suite failnth-calls programs=f_failnth:calls seconds=300 append="slub_debug=A,kmalloc*"
@@ -167,13 +174,14 @@ suites() {
 # ---- options -------------------------------------------------------------------
 
 kernel=6.1 only=() logs=$build/logs module='' do_build=1 list='' slow=1 append_all='' at_end='' all_tiers=''
+fuzz_seconds='' fuzz_seed=0
 while [ $# != 0 ]; do
 	case $1 in
 	-h | --help) help; exit 0 ;;
 	--no-build) do_build='' ;;
 	--all) all_tiers=1 ;;
 	--list) list=1 ;;
-	--kernel | --only | --log-dir | --module | --slow | --append | --at-end)
+	--kernel | --only | --log-dir | --module | --slow | --append | --at-end | --fuzz)
 		[ $# -ge 2 ] || usage_error "$1 needs a value"
 		case $1 in
 		--kernel) kernel=$(kernel_name "$2") || usage_error "no such kernel: $2" ;;
@@ -183,6 +191,11 @@ while [ $# != 0 ]; do
 		--slow) slow=$2 ;;
 		--append) append_all=$2 ;;
 		--at-end) at_end=$(realpath "$2") ;;
+		--fuzz)
+			fuzz_seconds=${2%%:*} fuzz_seed=0
+			case $2 in *:*) fuzz_seed=${2#*:} ;; esac
+			[[ $fuzz_seconds =~ ^[0-9]+$ && $fuzz_seed =~ ^[0-9]+$ ]] || usage_error "--fuzz S[:SEED]"
+			;;
 		esac
 		shift
 		;;

@@ -29,6 +29,7 @@ extern char fail_first[64];	/* rule of the first failure */
 extern bool fail_exits;		/* end the process at the first */
 extern bool fail_quiet;
 extern bool host_verbose;
+extern bool shim_bare_metal;	/* no hypervisor */
 extern void (*fail_notify)(const char *rule);
 void fail_reset(void);
 
@@ -149,6 +150,7 @@ void model_check_user_page(u64 pa, u64 size, bool freed, const char *when);
 void model_check_no_access(unsigned int unit, u16 rid, u32 pasid, const char *when);
 void model_check_unit_off(unsigned int unit);
 void model_check_pasid_clean(u32 pasid, const char *when);
+void model_leave_on(unsigned int unit, u32 gsts);	/* by firmware, or another kernel */
 bool model_translating(unsigned int unit);
 bool model_serving(unsigned int unit);
 unsigned int model_faults(unsigned int unit);
@@ -221,5 +223,6 @@ void umm_synced(struct umm *u, u64 first, u64 last);	/* devices must see it now 
 void umm_callback(struct umm *u, u64 start, u64 end);
 void umm_reset(void);
 unsigned int umm_mms_live(void);
+unsigned int umm_notifiers_put(void);	/* put, and not yet freed */
 
 #endif /* HOST_H */

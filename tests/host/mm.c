@@ -214,6 +214,8 @@ void shim_notifiers_settle(void)
 	notifiers_reap();
 }
 
+unsigned int umm_notifiers_put(void) { return nr_put; }
+
 void shim_settle(void)
 {
 	co_finish();
@@ -317,9 +319,9 @@ static void gather_flush(struct umm *u, struct gather *g)
 
 	if (!g->any)
 		return;
-	/* x86: beyond 33 pages, and now and then, it is everything. */
+	/* x86: beyond 33 pages, and now and then, it is everything; up to 6.5 in odd words, too. */
 	if (u->callback_range || g->end - g->start > 33 * PAGE_SIZE ? rnd_below(2) : one_in(16))
-		callback(u, 0, -1ul);
+		callback(u, one_in(2) ? 0 : -1ul, -1ul);
 	else
 		callback(u, g->start, g->end);
 	for (i = 0; i < g->nr_pages; i++) {

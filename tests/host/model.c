@@ -161,6 +161,7 @@ void model_unit(unsigned int index, u64 base, const struct model_caps *caps)
 	u->pmen = u->cap & CAP_PMR && index % 2 ? 0x80000001 : 0;
 }
 
+void model_leave_on(unsigned int i, u32 gsts) { units[i].gsts = gsts; }
 bool model_translating(unsigned int i) { return units[i].gsts & GSTS_TES; }
 bool model_serving(unsigned int i) { return units[i].gsts & GSTS_QIES; }
 unsigned int model_faults(unsigned int i) { return units[i].faults; }
@@ -1242,7 +1243,7 @@ static void request_land(struct unit *u, unsigned int i)
 		}
 	}
 	/* 7.4.1: what overflows is answered by hardware itself. */
-	if (u->prs & PRS_PRO && qw1 & 4 && model_response_hook)
+	if (u->prs & PRS_PRO && qw1 & 4 && qw1 & 3 && model_response_hook)
 		model_response_hook(u->index, qw0 >> 16, qw0 >> 8 & 1, qw0 >> 32 & 0xfffff, qw1 >> 3 & 511, MODEL_LOST);
 	memmove(&u->req[i], &u->req[i + 1], (--u->nreq - i) * sizeof(u->req[0]));
 }

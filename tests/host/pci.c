@@ -184,6 +184,8 @@ int pci_ats_queue_depth(struct pci_dev *d) { return d->ats_cap ? 4 : -EINVAL; }
 int pci_enable_ats(struct pci_dev *d, int ps)
 {
 	(void)ps;
+	if (d->ats_fails)
+		return -EINVAL;
 	if (!d->ats_cap || d->ats_enabled)
 		return -EBUSY;
 	set16(d, POS_ATS + PCI_ATS_CTRL, PCI_ATS_CTRL_ENABLE);
@@ -193,6 +195,8 @@ int pci_enable_ats(struct pci_dev *d, int ps)
 
 void pci_disable_ats(struct pci_dev *d)
 {
+	if (!d->ats_enabled)
+		fail_rule("PCI order", "%s: ATS off, which is not on", pci_name(d));
 	d->ats_enabled = false;
 	pci_write_config_word(d, POS_ATS + PCI_ATS_CTRL, 0);
 	/* PCIe 10.5: disabling invalidates what it holds. */

@@ -661,6 +661,11 @@ u64 virt_to_phys(const volatile void *p)
 
 void *phys_to_virt(u64 phys)
 {
+	struct umm *owner;
+
+	/* User memory has an address, which nobody here reads. */
+	if (upage_by_pa(phys, &owner))
+		return (void *)8;
 	if (!pa_in_arena(phys))
 		fail_rule("phys_to_virt", "of %#llx, which is no memory", phys);
 	return arena + (phys - ARENA_PHYS);
@@ -900,4 +905,64 @@ bool shim_bare_metal;
 bool boot_cpu_has(int feature)
 {
 	return feature == X86_FEATURE_GBPAGES || (feature == X86_FEATURE_HYPERVISOR && !shim_bare_metal);
+}
+
+/* ---- users ------------------------------------------------------------------ */
+
+u8 *shim_user;
+size_t shim_user_size;
+struct miscdevice *shim_misc;
+
+/* Bytes from @p on that the user has, of @n. */
+static unsigned long user_bytes(const void *p, unsigned long n)
+{
+	const u8 *at = p;
+
+	if (!at)
+		return 0;
+	if (!shim_user)
+		return n;
+	if (at < shim_user || at >= shim_user + shim_user_size)
+		return 0;
+	return min_t(unsigned long, n, shim_user + shim_user_size - at);
+}
+
+unsigned long copy_to_user(void *to, const void *from, unsigned long n)
+{
+	unsigned long can = user_bytes(to, n);
+
+	if (can)
+		memcpy(to, from, can);
+	return n - can;
+}
+
+unsigned long copy_from_user(void *to, const void *from, unsigned long n)
+{
+	unsigned long can = user_bytes(from, n);
+
+	if (can)
+		memcpy(to, from, can);
+	return n - can;
+}
+
+int copy_struct_from_user(void *to, size_t ksize, const void *from, size_t usize)
+{
+	size_t size = min(ksize, usize), i;
+
+	for (i = ksize; i < usize; i++) {
+		u8 byte;
+
+		if (copy_from_user(&byte, (const u8 *)from + i, 1))
+			return -EFAULT;
+		if (byte)
+			return -E2BIG;
+	}
+	memset((u8 *)to + size, 0, ksize - size);
+	return copy_from_user(to, from, size) ? -EFAULT : 0;
+}
+
+void shim_ida_check(bool empty)
+{
+	if (!empty)
+		fail_rule("leak", "ids are left when their allocator is destroyed");
 }

@@ -12,17 +12,6 @@ bool vtdp_allow_unsafe_interrupts;
 bool vtdp_passthrough_all;
 unsigned int vtdp_user_pasids = 4096;
 
-#ifdef FUZZ_PARSE
-/* What vtd_fault.c calls and a decoder does not. */
-void vtdp_event_tell(const struct vtdp_unit *unit, const struct vtdp_device *device,
-		     const struct vtdp_binding *binding, struct vtdpasid_event *event) {}
-void vtdp_space_fault(struct vtdp_space *space, u64 addr) {}
-void vtdp_owner_cut_off(struct vtdp_unit *unit, u16 rid) {}
-void vtdp_qi_service(struct vtdp_unit *unit) {}
-acpi_status acpi_get_table(const char *sig, u32 instance, struct acpi_table_header **out) { return 1; }
-unsigned long vtdp_pace(struct vtdp_pace *pace, unsigned int done, unsigned int most) { return 0; }
-#endif
-
 /* netlink.c: nobody looks. */
 void vtdp_netlink_changed(void) {}
 void vtdp_netlink_event(const struct vtdpasid_event *event, const struct vtdp_device *device,
@@ -31,6 +20,9 @@ void vtdp_netlink_event(const struct vtdpasid_event *event, const struct vtdp_de
 /* pin.c: nothing is pinned here. */
 void vtdp_pin_close(struct vtdp_client *client) {}
 void vtdp_pin_mm_gone(struct vtdp_space *space) {}
+int vtdp_pin(struct vtdp_client *client, struct vtdpasid_pin *arg) { return 0; }
+int vtdp_unpin(struct vtdp_client *client, u32 id) { return -ENOENT; }
+u64 vtdp_pinned(struct vtdp_client *client, const struct vtdp_space *space) { return 0; }
 
 /* vtd_irq.c: no interrupts, so units are polled by their works. */
 void vtdp_irq_init(void) {}
@@ -46,3 +38,6 @@ int vtdp_irq_start(struct vtdp_irq *irq, struct vtdp_unit *unit,
 }
 
 void vtdp_irq_stop(struct vtdp_irq *irq) {}
+
+/* preflight.c: looks at the machine that it is on. */
+int vtdp_preflight(struct vtdpasid_preflight *arg) { return 0; }

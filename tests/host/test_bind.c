@@ -100,6 +100,8 @@ static void isolation(void)
 static void without_pasid(void)
 {
 	struct wfn *a, *b;
+	unsigned int faults;
+	u32 pasid;
 
 	begin(1);
 	a = w_fn(0, F_CLAIMED);
@@ -121,6 +123,13 @@ static void without_pasid(void)
 	MUST(w_dma(b, NO_PASID, VA(0), true), DMA_OK);
 	w_exit(w.proc[1]);
 	MUST(w_dma(b, NO_PASID, VA(0), true), DMA_FAULT);
+	/* With a PASID that is no news, and not recorded. */
+	OK(w_bind(0, a, w.proc[2], false, 0, &pasid));
+	w_exit(w.proc[2]);
+	faults = model_faults(0);
+	MUST(w_dma(a, pasid, VA(0), true), DMA_FAULT);
+	if (model_faults(0) != faults)
+		fail_rule("fault", "of a PASID whose process has ended");
 	OK(w_bind(0, a, w.proc[0], true, 0, NULL));
 	MUST(w_dma(a, NO_PASID, VA(0), true), DMA_OK);
 	end("requests without PASID");

@@ -245,6 +245,31 @@ static void floods(void)
 	end("floods");
 }
 
+static unsigned int left;
+
+static void more(void)
+{
+	for (int i = 0; i < 200 && left; i++, left--)
+		model_page_request_raw(0, RAW0(pci_dev_id(fn->pdev), pasid), VA(0) | R | GROUP(500));
+}
+
+/* The queue overflows while it is being read. */
+static void flood_while_read(void)
+{
+	begin();
+	for (int i = 0; i < 60; i++)
+		w_request(fn, pasid, KERNEL, false, true, i);
+	left = 3000;
+	sched_hook = more;
+	relax_hook = more;
+	serve();
+	sched_hook = relax_hook = NULL;
+	serve();
+	tap_ok(!left && !(model_reg(0, 0xdc) & 2), "requests that come while others are answered");
+	tap_ok(!w_unanswered(fn), "leave none unanswered");
+	end("a flood while the queue is read");
+}
+
 static void needs(void)
 {
 	world_start_simple(W_CAP, W_ECAP & ~(1ull << 42), 1);
@@ -268,6 +293,7 @@ int main(int argc, char **argv)
 	tap_part(strange);
 	tap_part(ends);
 	tap_part(floods);
+	tap_part(flood_while_read);
 	tap_part(needs);
 	return tap_done();
 }

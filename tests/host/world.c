@@ -167,6 +167,8 @@ void world_stop(void)
 	for (i = 0; i < w.nold; i++)
 		umm_unref(w.old[i]);
 	vtdp_space_exit();
+	if (umm_notifiers_put())
+		fail_rule("unload", "%u notifiers are still to be freed, by code that will be gone", umm_notifiers_put());
 	vtdp_pasid_exit();
 	if (vtdp_prq_exit)
 		vtdp_prq_exit();

@@ -354,7 +354,8 @@ static inline void hlist_del(struct hlist_node *n)
 #define DEFINE_HASHTABLE(n, b)	struct hlist_head n[1 << (b)]
 #define DECLARE_HASHTABLE(n, b)	struct hlist_head n[1 << (b)]
 #define hash_init(t)		memset(t, 0, sizeof(t))
-#define hash_bucket(t, k)	(((u64)(k) * 0x9e3779b97f4a7c15ull >> 40) % ARRAY_SIZE(t))
+/* All in one: who forgets to compare keys finds a wrong one. */
+#define hash_bucket(t, k)	((void)(k), 0)
 #define hash_add(t, n, k)	hlist_add_head(n, &(t)[hash_bucket(t, k)])
 #define hash_del(n)		hlist_del(n)
 #define hash_for_each_possible(t, o, m, k)				\
@@ -408,7 +409,8 @@ static inline bool xa_is_err(void *e) { return IS_ERR(e); }
 struct ida { struct xarray xa; };
 #define DEFINE_IDA(n)	struct ida n
 static inline void ida_init(struct ida *ida) { xa_init(&ida->xa); }
-static inline void ida_destroy(struct ida *ida) { xa_destroy(&ida->xa); }
+void shim_ida_check(bool empty);
+static inline void ida_destroy(struct ida *ida) { shim_ida_check(xa_empty(&ida->xa)); xa_destroy(&ida->xa); }
 int ida_alloc_range(struct ida *ida, unsigned int min, unsigned int max, gfp_t gfp);
 void ida_free(struct ida *ida, unsigned int id);
 static inline bool ida_is_empty(const struct ida *ida) { return xa_empty(&ida->xa); }
@@ -425,6 +427,7 @@ struct task_struct {
 	unsigned int uid;
 	bool admin;
 	bool signal;		/* interruptible waits fail */
+	u64 dropped;		/* capabilities that @admin does not bring */
 	/* shim.c */
 	void *held[16];
 	unsigned int nr_held;
@@ -502,6 +505,25 @@ void shim_delay_us(unsigned int us);
 typedef struct { int unused; } wait_queue_head_t;
 typedef struct { int unused; } poll_table;
 struct file { void *private_data; unsigned int f_flags; };
+#define O_NONBLOCK 04000
+#define offsetofend(t, m) (offsetof(t, m) + sizeof(((t *)0)->m))
+struct inode { int unused; };
+struct file_operations {
+	void *owner;
+	int (*open)(struct inode *inode, struct file *file);
+	int (*release)(struct inode *inode, struct file *file);
+	ssize_t (*read)(struct file *file, char *buf, size_t count, loff_t *pos);
+	__poll_t (*poll)(struct file *file, poll_table *wait);
+	long (*unlocked_ioctl)(struct file *file, unsigned int cmd, unsigned long data);
+	long (*compat_ioctl)(struct file *file, unsigned int cmd, unsigned long data);
+};
+#define nonseekable_open(i, f)	((void)(i), (void)(f), 0)
+#define compat_ptr_ioctl	NULL
+#define MISC_DYNAMIC_MINOR	255
+struct miscdevice { int minor; const char *name; const struct file_operations *fops; unsigned int mode; };
+extern struct miscdevice *shim_misc;	/* the one that was registered */
+static inline int misc_register(struct miscdevice *m) { shim_misc = m; return 0; }
+static inline void misc_deregister(struct miscdevice *m) { shim_misc = NULL; (void)m; }
 #define init_waitqueue_head(w)	((void)(w))
 #define wake_up_interruptible(w) ((void)(w))
 #define wake_up_all(w)		((void)(w))
@@ -697,9 +719,14 @@ typedef struct { unsigned int val; } kuid_t;
 #define CAP_SYS_ADMIN		21
 #define CAP_SYS_RAWIO		17
 #define CAP_IPC_LOCK		14
-#define capable(c)		((void)(c), current->admin)
-static inline unsigned long copy_to_user(void *to, const void *from, unsigned long n) { if (!to) return n; memcpy(to, from, n); return 0; }
-static inline unsigned long copy_from_user(void *to, const void *from, unsigned long n) { if (!from) return n; memcpy(to, from, n); return 0; }
+#define capable(c)		(current->admin && !(current->dropped >> (c) & 1))
+unsigned long copy_to_user(void *to, const void *from, unsigned long n);
+unsigned long copy_from_user(void *to, const void *from, unsigned long n);
+int copy_struct_from_user(void *to, size_t ksize, const void *from, size_t usize);
+#define get_user(x, p)	(copy_from_user(&(x), (p), sizeof(*(p))) ? -EFAULT : 0)
+/* If set, the only memory that a user has. */
+extern u8 *shim_user;
+extern size_t shim_user_size;
 
 /* ---- modules ------------------------------------------------------------- */
 
@@ -815,6 +842,7 @@ struct pci_dev {
 	/* what the function is */
 	unsigned int pasid_width;
 	bool has_pri;
+	bool ats_fails;		/* pci_enable_ats() does */
 	unsigned int resets;
 	struct pci_driver *match;	/* driver_override */
 };
