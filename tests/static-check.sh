@@ -424,6 +424,38 @@ check_links() {
 	done < <(grep '\.md$' "$run/sources")
 }
 
+# docs/hazards.md: each rule has its row, and all that it names exists.
+check_hazards() {
+	local name
+
+	need python3 python3-minimal || return
+	python3 tests/mutants/mutants.py --list >"$run/list" || { cat "$run/list"; return 1; }
+	sed 's/:.*//' "$run/list" >"$run/mutants"
+	seq 61 >"$run/want"
+	sed -n 's/^| \([0-9][0-9]*\) |.*/\1/p' docs/hazards.md >"$run/rows"
+	cmp -s "$run/want" "$run/rows" || echo "docs/hazards.md: rows are not 1 to 61, one after the other"
+	# Backquotes are Markdown's.
+	# shellcheck disable=SC2016
+	grep -o '`[^`]*`' docs/hazards.md | tr -d '`' | sort -u >"$run/names"
+	while IFS= read -r name; do
+		case $name in
+		hand/...) ;;
+		hand/* | check/* | lock/* | flush/* | barrier/* | descriptor/*)
+			grep -q -x -F -e "$name" "$run/mutants" || echo "docs/hazards.md: no such mutant: $name"
+			;;
+		test_* | fuzz_*) [ -e "tests/host/$name.c" ] || echo "docs/hazards.md: no such test: $name" ;;
+		[tsxf]_*) [ -e "tests/guest/$name.c" ] || echo "docs/hazards.md: no such test: $name" ;;
+		*'()') grep -q -w -F -e "${name%()}" src/*.[ch] || echo "docs/hazards.md: no such function: $name" ;;
+		*.c | *.h) [ -e "src/$name" ] || echo "docs/hazards.md: no such file: $name" ;;
+		esac
+	done <"$run/names"
+}
+
+check_syzkaller() {
+	need python3 python3-minimal || return
+	python3 tests/syz-check.py
+}
+
 # ---- all -----------------------------------------------------------------------
 
 check "shellcheck: ${#script_files[@]} scripts" check_shell
@@ -437,6 +469,8 @@ check "nothing that does not belong here" check_forbidden
 check "ioctls and parameters are documented" check_documented
 check "links between documents" check_links
 check "kernels that are said to be tested" check_conftest
+check "docs/hazards.md: rules, mutants and tests" check_hazards
+check "syzkaller's description is the header's" check_syzkaller
 check "include/uapi stands alone" check_uapi
 check "netlink spec and headers agree" check_netlink_spec
 check "checkpatch --strict: ${#module_files[@]} files" check_checkpatch
