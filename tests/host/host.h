@@ -219,7 +219,7 @@ void umm_exit(struct umm *u);
 struct upage *umm_find(struct umm *u, u64 va);
 struct upage *upage_by_pa(u64 pa, struct umm **owner);
 void umm_sync_begin(struct umm *u);
-void umm_synced(struct umm *u, u64 first, u64 last);	/* devices must see it now */
+void umm_synced(struct umm *u, u64 first, u64 last, bool wider);	/* devices must see it now */
 void umm_callback(struct umm *u, u64 start, u64 end);
 void umm_reset(void);
 unsigned int umm_mms_live(void);

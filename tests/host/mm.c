@@ -684,7 +684,8 @@ void umm_sync_begin(struct umm *u)
 		u->pages[i].pending = u->pages[i].mapped;
 }
 
-void umm_synced(struct umm *u, u64 first, u64 last)
+/* @wider: nothing is cached with fewer rights than pages have now. */
+void umm_synced(struct umm *u, u64 first, u64 last, bool wider)
 {
 	unsigned int i;
 
@@ -692,8 +693,10 @@ void umm_synced(struct umm *u, u64 first, u64 last)
 		/* A part of a 1 GiB page does not name it (a part of 2 MiB does). */
 		if (in_range(&u->pages[i], first, last) && u->pages[i].pending &&
 		    (u->pages[i].size <= 1ull << PMD_SHIFT || u->pages[i].hugetlb ||
-		     (first <= u->pages[i].va && last >= u->pages[i].va + u->pages[i].size - 1)))
-			u->pages[i].visible = u->pages[i].wvisible = true;
+		     (first <= u->pages[i].va && last >= u->pages[i].va + u->pages[i].size - 1))) {
+			u->pages[i].visible = true;
+			u->pages[i].wvisible |= wider;
+		}
 }
 
 void umm_reset(void)

@@ -505,6 +505,19 @@ int w_detach(int c, struct wfn *fn)
 	return leave(c, err);
 }
 
+/*
+ * Is its mm bound on that unit by another binding? Then what caches hold of it
+ * stays when this one comes: rights that grew are seen after SYNC only.
+ */
+static bool bound_elsewhere(const struct wbinding *b)
+{
+	for (unsigned int i = 0; i < W_BINDINGS; i++)
+		if (&w.wb[i] != b && w.wb[i].state != WB_FREE && w.wb[i].mm == b->mm &&
+		    w.wb[i].fn->unit == b->fn->unit)
+			return true;
+	return false;
+}
+
 int w_bind(int c, struct wfn *fn, struct umm *u, bool no_pasid, u32 pasid, u32 *out)
 {
 	struct vtdpasid_bind arg = { .size = sizeof(arg), .device = fn->id, .pasid = pasid,
@@ -537,7 +550,7 @@ int w_bind(int c, struct wfn *fn, struct umm *u, bool no_pasid, u32 pasid, u32 *
 		b->id = arg.out_binding;
 		if (!no_pasid)
 			b->pasid = arg.out_pasid;
-		umm_synced(u, 0, ~0ull);
+		umm_synced(u, 0, ~0ull, !bound_elsewhere(b));
 		if (!no_pasid && !arg.out_pasid)
 			fail_rule("PASID 0", "handed out");
 		/* One mm, one PASID. */
@@ -587,7 +600,7 @@ int w_sync(int c, struct umm *u, u64 first, u64 last)
 	err = vtdp_client_sync(w.client[c], first, last - first + 1);
 	current->mm = was;
 	if (!err)
-		umm_synced(u, first, last);
+		umm_synced(u, first, last, true);
 	mmput(&u->mm);
 	return leave(c, err);
 }
