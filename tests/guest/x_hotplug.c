@@ -225,11 +225,17 @@ static void button(void)
 static void pull_out(void)
 {
 	unsigned int pos = pcie_cap(&port);
-	uint32_t ctl = pci_read(&port, pos + PCI_EXP_SLTCTL, 2);
+	uint64_t end = now_ms() + LONG_MS;
+	uint32_t ctl;
 
-	pci_write(&port, pos + PCI_EXP_SLTCTL, 2,
-		  (ctl & ~PCI_EXP_SLTCTL_PIC) | PCI_EXP_SLTCTL_PWR_IND_OFF | PCI_EXP_SLTCTL_PCC);
-	pci_write(&port, pos + PCI_EXP_SLTCTL, 2, ctl);
+	/* The kernel may be writing there, too. */
+	do {
+		ctl = pci_read(&port, pos + PCI_EXP_SLTCTL, 2);
+		pci_write(&port, pos + PCI_EXP_SLTCTL, 2,
+			  (ctl & ~PCI_EXP_SLTCTL_PIC) | PCI_EXP_SLTCTL_PWR_IND_OFF |
+			  PCI_EXP_SLTCTL_PCC);
+		pci_write(&port, pos + PCI_EXP_SLTCTL, 2, ctl);
+	} while (pci_read(&port, pos + PCI_EXP_SLTSTA, 2) & PCI_EXP_SLTSTA_PDS && now_ms() < end);
 }
 
 static void pulled_out(void)
