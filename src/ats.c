@@ -118,7 +118,11 @@ void vtdp_ats_stop(struct vtdp_device *device)
 	if (!device->ats_pci)
 		return;
 	device->ats_pci = false;
-	/* Keeps the kernel's notion right even if nothing hears it. */
+	/*
+	 * Keeps the kernel's notion right even if nothing hears it; and it may
+	 * be wrong since vtdp_ats_suspend().
+	 */
+	device->pdev->ats_enabled = 1;
 	pci_disable_ats(device->pdev);
 	if (device->pri_on && !device->gone)
 		pri_disable(device->pdev);

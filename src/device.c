@@ -200,11 +200,19 @@ static int device_pci_start(struct vtdp_device *device, u32 *check)
 	return err;
 }
 
+/* The PCI core may not know that they are on, since vtdp_device_suspend(). */
+static void device_disable_pasid(struct vtdp_device *device)
+{
+	if (device->pasid_on && !device->gone) {
+		device->pdev->pasid_enabled = 1;
+		pci_disable_pasid(device->pdev);
+	}
+	device->pasid_on = false;
+}
+
 static void device_pci_stop(struct vtdp_device *device)
 {
-	if (device->pasid_on && !device->gone)
-		pci_disable_pasid(device->pdev);
-	device->pasid_on = false;
+	device_disable_pasid(device);
 	if (device->acs)
 		vtdp_acs_put(device->pdev);
 }
@@ -505,9 +513,7 @@ void vtdp_device_shutdown(struct vtdp_device *device)
 	/* While ATS is on, a page that goes must be invalidated there, too. */
 	device_end_bindings(device);
 	vtdp_ats_stop(device);
-	if (device->pasid_on)
-		pci_disable_pasid(device->pdev);
-	device->pasid_on = false;
+	device_disable_pasid(device);
 }
 
 /**
@@ -563,19 +569,12 @@ static bool device_restore(struct vtdp_device *device)
  */
 void vtdp_device_resume(struct vtdp_device *device)
 {
-	struct pci_dev *pdev = device->pdev;
-	bool stopped = READ_ONCE(device->stopped);
-	bool restored = !stopped && device_restore(device);
-
 	lockdep_assert_held(&vtdp_lock);
-	/* What the PCI core takes for off is not to be switched off again. */
-	device->pasid_on &= pdev->pasid_enabled;
-	device->ats_pci &= pdev->ats_enabled;
-	if (stopped)
+	if (READ_ONCE(device->stopped))
 		return;
-	if (restored) {
+	if (device_restore(device)) {
 		if (device->claimed)
-			pci_set_master(pdev);
+			pci_set_master(device->pdev);
 	} else if (device->claimed) {
 		vtdp_device_stop_rid(device->unit, device->rid);
 	} else {
