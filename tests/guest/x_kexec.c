@@ -113,7 +113,9 @@ static void after(unsigned int run, unsigned int failed)
 		tap_ok(!(pci_read(&f[i], PCI_COMMAND, 2) & PCI_COMMAND_MASTER),
 		       "device %d is no bus master", i);
 	tap_is(log_lines("DMAR", "fault"), 0, "no DMA fault since it runs");
-	tap_is(log_lines("DMAR", "already"), 0, "and translation was not on when it came");
+	/* As its driver says it, in a kdump kernel and else. */
+	tap_is(log_lines("DMAR", "already enabled") + log_lines("DMAR", "was enabled"), 0,
+	       "and translation was not on when it came");
 }
 
 int main(int argc, char **argv)
