@@ -177,7 +177,11 @@ static void plug_in(const char *what)
 	while ((rc = monitor("device_add sva-testdev,bus=rp1,id=hp")) && now_ms() < end)
 		sleep_ms(200);
 	tap_ok(!rc && comes(true), "%s: plugged in again", what);
-	sleep_ms(100);
+	/* And done with the new one when the slot's lamp is on, or just after. */
+	while ((pci_read(&port, ctl, 2) & PCI_EXP_SLTCTL_PIC) != PCI_EXP_SLTCTL_PWR_IND_ON &&
+	       now_ms() < end)
+		sleep_ms(50);
+	sleep_ms(500);
 }
 
 /* The power switch of the only slot, or NULL. */
