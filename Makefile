@@ -21,6 +21,8 @@ help:
 	@echo '  install       install it for that kernel'
 	@echo '  dkms-install  install it by dkms, for this kernel and those that come'
 	@echo '  dkms-remove   take that back'
+	@echo '  tools         build libvtdpasid, vtdpasid and examples in build/tools'
+	@echo '  tools-install install them (PREFIX=/usr/local, DESTDIR=)'
 	@echo '  clean         remove what was built here; distclean: build/ as well'
 	@echo 'In a virtual machine that is set up by itself, KERNEL=$(KERNEL):'
 	@echo '  demo          what the module is for, in two minutes'
@@ -55,6 +57,12 @@ dkms-remove:
 dkms-source:
 	install -d $(DESTDIR)$(DKMS_DIR)
 	cp --parents $(DKMS_FILES) $(DESTDIR)$(DKMS_DIR)
+
+tools:
+	$(MAKE) -C tools O=$(CURDIR)/build/tools all
+
+tools-install:
+	$(MAKE) -C tools O=$(CURDIR)/build/tools install
 
 check:
 	tests/check.sh --kernel $(KERNEL)
@@ -102,5 +110,5 @@ clean:
 distclean: clean
 	rm -rf build
 
-.PHONY: all help module install dkms-install dkms-remove dkms-source check demo demo-sva check-kernels \
-	check-debug check-mutants fuzz fuzz-guest dkms-check check-all clean distclean
+.PHONY: all help module install tools tools-install dkms-install dkms-remove dkms-source check demo \
+	demo-sva check-kernels check-debug check-mutants fuzz fuzz-guest dkms-check check-all clean distclean

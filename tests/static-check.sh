@@ -286,6 +286,19 @@ check_netlink_spec() {
 	gcc -std=c11 -fsyntax-only -I include/uapi "$run/spec.c"
 }
 
+# The library, its header from C++ too, and its examples; what it exports is
+# what its header declares.
+check_library() {
+	local out=$run/tools
+
+	make --no-print-directory -s -C tools O="$out" lib examples \
+		CFLAGS='-O2 -Werror'
+	! command -v g++ >/dev/null || g++ -x c++ -Wall -Wextra -Werror -pedantic -fsyntax-only \
+		-Iinclude/uapi -include tools/lib/libvtdpasid.h /dev/null
+	diff <(nm -D --defined-only "$out/libvtdpasid.so" | sed -n 's/.* T \(.*\)@@LIBVTDPASID_1$/\1/p') \
+		<(sed -n 's/^[a-z].*[ *]\(vtdp_[a-z_]*\)(.*/\1/p' tools/lib/libvtdpasid.h | sort)
+}
+
 # ---- texts ---------------------------------------------------------------------
 
 # Which licence a file has to name; nothing for those that cannot carry a line:
@@ -296,7 +309,9 @@ licence_of() {
 	debian/rules) echo GPL-2.0-only ;;
 	debian/*) ;;
 	include/uapi/* | docs/netlink/*) echo "GPL-2.0-only WITH Linux-syscall-note" ;;
+	src/vtd_reasons.h) echo "GPL-2.0-only OR LGPL-2.1-or-later" ;;
 	tests/device/*) echo GPL-2.0-or-later ;;
+	tools/lib/* | tools/examples/*) echo LGPL-2.1-or-later ;;
 	*) echo GPL-2.0-only ;;
 	esac
 }
@@ -311,7 +326,7 @@ check_spdx() {
 			sed 's# *\(\*/\|-->\) *$##')
 		[ "$found" = "$want" ] || echo "$file: \"$found\", not \"$want\""
 	done <"$run/sources"
-	for word in GPL-2.0-only GPL-2.0-or-later Linux-syscall-note; do
+	for word in GPL-2.0-only GPL-2.0-or-later LGPL-2.1-or-later Linux-syscall-note; do
 		[ -s "LICENSES/$word.txt" ] || echo "LICENSES/$word.txt is missing"
 	done
 }
@@ -473,6 +488,7 @@ check "docs/hazards.md: rules, mutants and tests" check_hazards
 check "syzkaller's description is the header's" check_syzkaller
 check "include/uapi stands alone" check_uapi
 check "netlink spec and headers agree" check_netlink_spec
+check "libvtdpasid: gcc without a warning, C++, exports" check_library
 check "checkpatch --strict: ${#module_files[@]} files" check_checkpatch
 if [ -n "$do_build" ]; then
 	check "kernel $kernel: gcc W=1 and sparse without a warning" check_kbuild
