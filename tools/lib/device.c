@@ -8,18 +8,18 @@
 static const struct refusal attach_refusals[] = {
 	{ ENODEV, "there is no such function, or it is being removed", "lspci -D" },
 	{ ENOTCONN, "its unit is not taken over, or no unit covers it",
-	  "vtdpasid unit takeover 0" },
+	  "vtdpasid unit takeover" },
 	{ EBUSY, "it is attached already, or its ATS is in use", "vtdpasid device show {}" },
 	{ ENXIO, "nothing owns it", "vtdpasid device claim {}" },
 	{ EADDRINUSE, "its driver hands it to userspace (vfio-pci, uio, ...)",
 	  "vtdpasid device claim {}" },
 	{ EISDIR, "it is a bridge", "name a function behind it" },
-	{ EXDEV, "its requests cannot be told apart from another function's, or a port above it lacks access control services",
-	  "look into the kernel log" },
+	{ EXDEV, "its requests cannot be told apart from another's, or may pass the unit by",
+	  "vtdpasid doctor {}" },
 	{ EACCES, "this is no virtual machine, so the interrupts of devices are not isolated",
 	  "load the module with allow_unsafe_interrupts=1 on a machine that you may crash" },
-	{ EPROTONOSUPPORT, "it or its unit lacks ATS or page requests, or PASID tables are shared (pasid_table=)",
-	  "attach it without ats and pri" },
+	{ EPROTONOSUPPORT, "it or its unit lacks ATS or page requests, or PASID tables are shared",
+	  "vtdpasid doctor {}" },
 	{ EINVAL, "page requests need ATS", "attach it with ats, too" },
 	{ EKEYREJECTED, "the firmware marks it untrusted: no ATS", "attach it without ats" },
 	{ EPERM, "a capability is missing",
@@ -37,10 +37,26 @@ static const struct refusal detach_refusals[] = {
 
 static const struct refusal walk_refusals[] = {
 	{ ENODEV, "no unit covers that function", "vtdpasid unit" },
-	{ ENOTCONN, "its unit is not taken over", "vtdpasid unit takeover 0" },
+	{ ENOTCONN, "its unit is not taken over", "vtdpasid unit takeover" },
 	{ ENOENT, "no further entry is in use", NULL },
 	{ 0 }
 };
+
+/* What this package's command can do about it goes before other advice. */
+static const char *attach_next(uint32_t check)
+{
+	switch (check) {
+	case VTDPASID_CHECK_TAKEN:
+		return "vtdpasid unit takeover";
+	case VTDPASID_CHECK_FREE:
+		return "vtdpasid device show {}";
+	case VTDPASID_CHECK_OWNED:
+	case VTDPASID_CHECK_USERSPACE:
+		return "vtdpasid device claim {}";
+	default:
+		return vtdp_check_cure(check);
+	}
+}
 
 int vtdp_attach(struct vtdp *v, const char *function, uint32_t flags, uint32_t *device)
 {
@@ -57,6 +73,9 @@ int vtdp_attach(struct vtdp *v, const char *function, uint32_t flags, uint32_t *
 	rc = file_query(v, &call, function, VTDPASID_ATTACH, &arg, sizeof(arg));
 	if (!rc)
 		*device = arg.out_device;
+	else if (arg.out_check != VTDPASID_CHECK_NONE)
+		problem_say(-rc, &call, function, vtdp_check_lack(arg.out_check),
+			    attach_next(arg.out_check));
 	return rc;
 }
 

@@ -92,7 +92,7 @@ int problem_set(int err, const struct call *call, const char *subject)
 const struct vtdp_problem *vtdp_problem(void)
 {
 	if (!last.problem.what)
-		last.problem.what = last.problem.why = last.problem.next = "";
+		last.problem = (struct vtdp_problem){ .what = "", .why = "", .next = "" };
 	return &last.problem;
 }
 

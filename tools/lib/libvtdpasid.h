@@ -190,6 +190,21 @@ int vtdp_device_info(struct vtdp *v, uint32_t device, struct vtdpasid_device_inf
 int vtdp_walk(struct vtdp *v, struct vtdp_function function, uint32_t flags, uint32_t pasid,
 	      uint64_t addr, struct vtdpasid_walk *walk, size_t size);
 
+/**
+ * vtdp_preflight() - VTDPASID_PREFLIGHT: what is there, and what is missing
+ * @v: handle
+ * @scope: VTDPASID_SCOPE_*
+ * @unit: number of the unit, in VTDPASID_SCOPE_UNIT; else 0
+ * @function: in VTDPASID_SCOPE_DEVICE; else all zero
+ * @results: one for each check
+ * @count: room for how many; how many there are
+ * @result_size: of one of @results
+ *
+ * Needs no unit that is taken over. Errors: EMSGSIZE with @count filled in.
+ */
+int vtdp_preflight(struct vtdp *v, uint32_t scope, uint32_t unit, struct vtdp_function function,
+		   struct vtdpasid_check_result *results, uint32_t *count, size_t result_size);
+
 /* ---- address spaces: for everybody with the file -------------------------- */
 
 /**
@@ -273,10 +288,16 @@ char *vtdp_event_text(const struct vtdpasid_event *event, char *text, size_t siz
 /** vtdp_fault_reason() - a fault reason (spec 7.1.3) in words; never NULL */
 const char *vtdp_fault_reason(uint32_t reason);
 
-/** vtdp_check_why() - what an enum vtdpasid_check stands for, in words */
-const char *vtdp_check_why(uint32_t check);
+/** vtdp_check_what() - an enum vtdpasid_check: what has to be; never NULL */
+const char *vtdp_check_what(uint32_t check);
 
-/** vtdp_check_cure() - what to do about it; "" when nothing helps */
+/** vtdp_check_where() - where that can be read from; "" when unknown */
+const char *vtdp_check_where(uint32_t check);
+
+/** vtdp_check_lack() - what is the matter when it is not so */
+const char *vtdp_check_lack(uint32_t check);
+
+/** vtdp_check_cure() - what to do then */
 const char *vtdp_check_cure(uint32_t check);
 
 #ifdef __cplusplus

@@ -5,53 +5,34 @@
 
 #include "private.h"
 
-/* The same in words as the kernel log has it, by enum vtdpasid_check. */
+/* What the module's header says of each check. */
 static const struct {
-	const char *why;
+	uint32_t id;
+	const char *what;
+	const char *where;
+	const char *lack;
 	const char *cure;
 } checks[] = {
-	[VTDPASID_CHECK_NONE] = { "nothing is missing", "" },
-	[VTDPASID_CHECK_KERNEL_IOMMU] = {
-		"the kernel's own intel-iommu driver runs the units",
-		"boot with intel_iommu=off" },
-	[VTDPASID_CHECK_TRANSLATION] = {
-		"somebody left translation on (GSTS.TES)",
-		"boot with intel_iommu=off; else firmware did it" },
-	[VTDPASID_CHECK_QUEUE] = {
-		"somebody left the invalidation queue on (GSTS.QIES)",
-		"boot with intel_iommu=off intremap=off" },
-	[VTDPASID_CHECK_INTR_REMAP] = {
-		"interrupt remapping is on (GSTS.IRES)",
-		"boot with intremap=off, and switch x2APIC off in the firmware" },
-	[VTDPASID_CHECK_SMTS] = { "the unit has no scalable mode (ECAP.SMTS)", "" },
-	[VTDPASID_CHECK_FSTS] = { "the unit has no first-stage translation (ECAP.FSTS)", "" },
-	[VTDPASID_CHECK_QI] = { "the unit has no queued invalidation (ECAP.QI)", "" },
-	[VTDPASID_CHECK_PT] = { "the unit has no pass-through (ECAP.PT)", "" },
-	[VTDPASID_CHECK_PASID] = { "the unit knows no requests with PASID (ECAP.PASID)", "" },
-	[VTDPASID_CHECK_FS1GP] = {
-		"the CPU uses 1 GiB pages, the unit cannot walk them (CAP.FS1GP)",
-		"use a CPU model without pdpe1gb" },
-	[VTDPASID_CHECK_FS5LP] = {
-		"the CPU runs 5-level paging, the unit cannot walk it (CAP.FS5LP)",
-		"boot with no5lvl" },
-	[VTDPASID_CHECK_SMPWC] = {
-		"the unit does not snoop caches when it walks page tables (ECAP.SMPWC)", "" },
-	[VTDPASID_CHECK_RWBF] = { "the unit needs write-buffer flushes (CAP.RWBF)", "" },
-	[VTDPASID_CHECK_REGISTER] = {
-		"a register did not do what it was told in time",
-		"look into the kernel log" },
+#define CHECK_WORDS(name, id, what, where, lack, cure) { id, what, where, lack, cure },
+	VTDPASID_CHECKS(CHECK_WORDS)
+#undef CHECK_WORDS
 };
 
-const char *vtdp_check_why(uint32_t check)
-{
-	return check < ARRAY_SIZE(checks) ? checks[check].why :
-		"something is missing that this program does not know of";
-}
+#define CHECK_WORD(_word, _unknown)					\
+	const char *vtdp_check_##_word(uint32_t check)			\
+	{								\
+		unsigned int i;						\
+									\
+		for (i = 0; i < ARRAY_SIZE(checks); i++)		\
+			if (checks[i].id == check)			\
+				return checks[i]._word;			\
+		return _unknown;					\
+	}
 
-const char *vtdp_check_cure(uint32_t check)
-{
-	return check < ARRAY_SIZE(checks) ? checks[check].cure : "look into the kernel log";
-}
+CHECK_WORD(what, "a prerequisite that this program does not know of")
+CHECK_WORD(where, "")
+CHECK_WORD(lack, "something is missing that this program does not know of")
+CHECK_WORD(cure, "look into the kernel log")
 
 static const struct refusal unit_refusals[] = {
 	{ ENOENT, "there is no such unit", "vtdpasid unit" },
@@ -96,7 +77,7 @@ int vtdp_takeover(struct vtdp *v, uint32_t unit)
 	snprintf(subject, sizeof(subject), "unit %u", unit);
 	rc = file_query(v, &call, subject, VTDPASID_TAKEOVER, &arg, sizeof(arg));
 	if (rc && arg.out_check != VTDPASID_CHECK_NONE)
-		problem_say(-rc, &call, subject, vtdp_check_why(arg.out_check),
+		problem_say(-rc, &call, subject, vtdp_check_lack(arg.out_check),
 			    vtdp_check_cure(arg.out_check));
 	return rc;
 }
@@ -109,4 +90,36 @@ int vtdp_handback(struct vtdp *v, uint32_t unit)
 
 	snprintf(subject, sizeof(subject), "unit %u", unit);
 	return file_query(v, &call, subject, VTDPASID_HANDBACK, &arg, sizeof(arg));
+}
+
+int vtdp_preflight(struct vtdp *v, uint32_t scope, uint32_t unit, struct vtdp_function function,
+		   struct vtdpasid_check_result *results, uint32_t *count, size_t result_size)
+{
+	static const struct refusal refusals[] = {
+		{ ENODEV, "there is no such function", "lspci -D" },
+		{ ENOENT, "there is no such unit", "vtdpasid unit" },
+		{ EMSGSIZE, "there is more to tell than there is room for", NULL },
+		{ 0 }
+	};
+	static const struct call call = { "examine", refusals };
+	struct vtdpasid_preflight arg = {
+		.scope = scope,
+		.unit = unit,
+		.segment = function.segment,
+		.rid = function.rid,
+		.result_size = result_size,
+		.results = (uintptr_t)results,
+		.count = *count,
+	};
+	char subject[24] = "the system";
+	int rc;
+
+	if (scope == VTDPASID_SCOPE_UNIT)
+		snprintf(subject, sizeof(subject), "unit %u", unit);
+	else if (scope == VTDPASID_SCOPE_DEVICE)
+		vtdp_function_name(function, subject);
+	rc = file_query(v, &call, subject, VTDPASID_PREFLIGHT, &arg, sizeof(arg));
+	if (!rc || rc == -EMSGSIZE)
+		*count = arg.out_count;
+	return rc;
 }
