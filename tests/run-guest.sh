@@ -149,6 +149,10 @@ suites() {
 	# What others can look at, and listen to.
 	suite netlink programs="x_netlink x_tracefs" append=iomem=relaxed seconds=60
 
+	# The command and the library: tools/.
+	suite tools programs="x_explain" modules=nvme seconds=240 \
+		device=nvme,drive=DISK,serial=vtdpasid option="--file=$build/tools/static/vtdpasid"
+
 	# Descriptors as QEMU saw them. Device TLBs want caching mode off.
 	suite trace programs=x_trace trace="vtd_inv_desc vtd_inv_qi_tail" modules=nvme \
 		device=nvme,drive=DISK,serial=vtdpasid
@@ -239,6 +243,8 @@ build_all() {
 		make --no-print-directory -s -C "$here/device" O="$build/device"
 		make --no-print-directory -s -C "$here/guest" O="$guest"
 		python3 "$here/dmar.py" "$guest/dmar.aml"
+		"$top/scripts/testbed.sh" package pkg-config libnl-genl-3-dev libjson-c-dev
+		make --no-print-directory -s -C "$top/tools" O="$build/tools" static
 	fi
 	[ -e "$module" ] || die "$module is not there"
 }
