@@ -117,6 +117,7 @@ run_part() {
 		done
 		taps+=("$build/host/fuzz_model.tap")
 		progress "host: exit status $status"
+		suite tools make --no-print-directory -s -C "$top/tools" O="$build/tools" check
 		;;
 	device)
 		"$top/scripts/testbed.sh" package python3
