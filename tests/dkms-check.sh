@@ -29,7 +29,7 @@ set -euo pipefail
 . "$(dirname "$0")/../scripts/common.sh"
 
 # Raise when the recipe of a root changes.
-readonly recipe=2
+readonly recipe=3
 
 suites=() qemu=1 keep=''
 while [ $# != 0 ]; do
@@ -139,7 +139,7 @@ make_root() {
 		# shellcheck disable=SC2016
 		hooks=('chroot "$1" apt-get -q -y -t trixie-backports install linux-headers-amd64')
 		;;
-	builder) suite=bookworm include=build-essential,debhelper,dh-dkms,lintian ;;
+	builder) suite=bookworm include=build-essential,debhelper,dh-dkms,libjson-c-dev,libnl-genl-3-dev,lintian,pkgconf,python3-minimal ;;
 	esac
 	[ "$name" = builder ] || hooks+=("$fetch_images")
 	lines=("deb [signed-by=$keyring] $site $suite main")
@@ -340,6 +340,23 @@ build_packages() {
 		gcc -Wall -Wextra -Werror -std=c11 -pedantic -o t t.c
 		g++ -Wall -Wextra -Werror -x c++ -o t t.c
 		dpkg -P vtdpasid-dev'
+	check "the library: a program is built with it, static and shared" inside sh -euc '
+		dpkg -i /mnt/vtdpasid-dev_*.deb /mnt/libvtdpasid1_*.deb /mnt/libvtdpasid-dev_*.deb
+		cd /tmp
+		example=/usr/share/doc/libvtdpasid-dev/examples/bind.c
+		gcc -Wall -Wextra -Werror -o bind $example $(pkg-config --cflags --libs libvtdpasid)
+		ldd bind | grep libvtdpasid.so.1
+		gcc -static -o bind-static $example $(pkg-config --cflags --libs libvtdpasid)
+		! ./bind 00:04.0 2>err
+		grep "cannot open /dev/vtdpasid: .*; modprobe vtdpasid" err'
+	check "the command: runs, and says that there is no module" inside sh -euc '
+		dpkg -i /mnt/vtdpasid-utils_*.deb
+		vtdpasid --version
+		status=0
+		vtdpasid -j unit || status=$?
+		[ $status = 3 ]
+		bash -n /usr/share/bash-completion/completions/vtdpasid
+		dpkg -P vtdpasid-utils libvtdpasid-dev libvtdpasid1 vtdpasid-dev'
 }
 
 test_packages() {
