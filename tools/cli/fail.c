@@ -8,13 +8,7 @@
 
 static int status_of(int err)
 {
-	switch (err) {
-	case EPERM:
-	case EACCES:
-		return STATUS_NO_ACCESS;
-	default:
-		return STATUS_REFUSED;
-	}
+	return err == EPERM ? STATUS_NO_ACCESS : STATUS_REFUSED;
 }
 
 /* Without the file of the module, whatever the reason, nothing was asked. */

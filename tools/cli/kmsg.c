@@ -47,7 +47,8 @@ int kmsg_last_fault(struct fault *fault)
 	char record[2048];
 
 	if (fd < 0)
-		return fail(errno, "run it as root", "cannot read the kernel log");
+		return fail(errno == EACCES ? EPERM : errno, "run it as root",
+			    "cannot read the kernel log");
 	for (;;) {
 		ssize_t n = read(fd, record, sizeof(record) - 1);
 		const char *text;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The terminal: colours, and signs of life. */
-#include <signal.h>
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -48,32 +50,37 @@ const char *color_code(enum color color)
 	return colored() ? codes[color] : "";
 }
 
-/* ---- progress -------------------------------------------------------------- */
+/* ---- progress --------------------------------------------------------------
+ *
+ * A thread of its own: a signal would end the call that is waited for.
+ */
 
 static char message[160];
-static bool said;
+static pthread_t thread;
+static sem_t ended;
+static bool running;
 
-static void tick(int sig)
+static void *speak(void *unused)
 {
-	const char *text = said ? "." : message;
+	const char *text = message;
+	struct timespec next;
 
-	(void)sig;
-	if (write(STDERR_FILENO, text, strlen(text)) > 0)
-		said = true;
-}
-
-static void every(unsigned int seconds)
-{
-	struct itimerval timer = {
-		.it_interval.tv_sec = seconds, .it_value.tv_sec = seconds,
-	};
-
-	setitimer(ITIMER_REAL, &timer, NULL);
+	(void)unused;
+	clock_gettime(CLOCK_MONOTONIC, &next);
+	for (;;) {
+		next.tv_sec++;
+		if (!sem_clockwait(&ended, CLOCK_MONOTONIC, &next))
+			break;
+		fputs(text, stderr);
+		text = ".";
+	}
+	if (text != message)
+		fputs("\n", stderr);
+	return NULL;
 }
 
 void progress_begin(const char *fmt, ...)
 {
-	struct sigaction action = { .sa_handler = tick, .sa_flags = SA_RESTART };
 	va_list ap;
 
 	if (!isatty(STDERR_FILENO))
@@ -81,15 +88,15 @@ void progress_begin(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(message, sizeof(message), fmt, ap);
 	va_end(ap);
-	said = false;
-	sigaction(SIGALRM, &action, NULL);
-	every(1);
+	running = !sem_init(&ended, 0, 0) && !pthread_create(&thread, NULL, speak, NULL);
 }
 
 void progress_end(void)
 {
-	every(0);
-	if (said && write(STDERR_FILENO, "\n", 1) < 0)
+	if (!running)
 		return;
-	said = false;
+	sem_post(&ended);
+	pthread_join(thread, NULL);
+	sem_destroy(&ended);
+	running = false;
 }

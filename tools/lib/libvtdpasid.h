@@ -122,7 +122,7 @@ char *vtdp_function_name(struct vtdp_function function, char name[VTDP_NAME_MAX]
  * Unbinds the driver that it has, whatever that may be doing. Nothing happens
  * to a function that is claimed already. Needs to write to sysfs.
  *
- * Errors: ENODEV no such function; EACCES; EBUSY the driver did not take it.
+ * Errors: ENODEV no such function; EPERM; EBUSY the driver did not take it.
  */
 int vtdp_claim(const char *function);
 
@@ -130,7 +130,7 @@ int vtdp_claim(const char *function);
  * vtdp_release() - end a claim, and let a kernel driver have the function
  * @function: its name
  *
- * Errors: ENODEV no such function; EACCES; ENOTCONN it is not claimed.
+ * Errors: ENODEV no such function; EPERM; ENOTCONN it is not claimed.
  */
 int vtdp_release(const char *function);
 

@@ -17,7 +17,7 @@
 
 static const struct refusal sysfs_refusals[] = {
 	{ ENODEV, "there is no such function", "lspci -D" },
-	{ EACCES, "writing to sysfs needs root", "run it as root" },
+	{ EPERM, "writing to sysfs needs root", "run it as root" },
 	{ 0 }
 };
 
@@ -29,7 +29,7 @@ static const struct call call_release = { "release", sysfs_refusals };
 int vtdp_function_parse(const char *name, struct vtdp_function *function)
 {
 	static const struct call call = { "understand", NULL };
-	unsigned int segment = 0, bus, device, fn;
+	unsigned int segment = 0, bus = 0, device = 0, fn = 0;
 	int end = -1;
 
 	sscanf(name, "%4x:%2x:%2x.%1x%n", &segment, &bus, &device, &fn, &end);
@@ -54,13 +54,16 @@ char *vtdp_function_name(struct vtdp_function function, char name[VTDP_NAME_MAX]
 
 /* ---- sysfs ----------------------------------------------------------------- */
 
-/* Write one value; 0 or -errno. */
+/*
+ * Write one value; 0 or -errno. EPERM, not EACCES, is what missing rights are in
+ * this library: ATTACH has another use for the latter.
+ */
 static int put(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC), rc = 0;
 
 	if (fd < 0)
-		return -errno;
+		return errno == EACCES ? -EPERM : -errno;
 	if (write(fd, text, strlen(text)) < 0)
 		rc = -errno;
 	close(fd);
