@@ -66,8 +66,8 @@ static void print_unit(const struct nl_unit *u, bool all)
 	out_u64("segment", " segment ", u->segment);
 	out_hex("registers", " registers ", u->reg_base);
 	out_u64("devices", " devices ", u->devices);
-	out_u64("fault_irq", " irq ", u->fault_irq);
-	out_u64("prq_irq", " ", u->prq_irq);
+	out_u64("fault_irq", " fault-irq ", u->fault_irq);
+	out_u64("prq_irq", " prq-irq ", u->prq_irq);
 	out_u64("faults", "\n    faults ", u->faults);
 	out_u64("requests", " requests ", u->requests);
 	out_u64("overflows", " overflows ", u->overflows);

@@ -87,7 +87,8 @@ static int options(int argc, char **argv)
 		case 'c':
 			if (color_choose(optarg ? optarg : "always"))
 				break;
-			fprintf(stderr, "vtdpasid: --color: auto, always or never: %s\n", optarg);
+			fprintf(stderr, "vtdpasid: --color: auto, always or never: %s\n"
+				"try: vtdpasid --help\n", optarg);
 			return STATUS_USAGE;
 		case 'V':
 			puts("vtdpasid " VERSION);

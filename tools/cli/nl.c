@@ -256,6 +256,8 @@ static struct nl_sock *connect_family(int *status)
 		nl_socket_free(sock);
 		return NULL;
 	}
+	/* The answer to a question is its end: nothing more comes behind it. */
+	nl_socket_disable_auto_ack(sock);
 	set_option(sock, NETLINK_EXT_ACK);
 	set_option(sock, NETLINK_CAP_ACK);
 	family = genl_ctrl_resolve(sock, VTDPASID_FAMILY_NAME);
@@ -337,7 +339,7 @@ static int ask(const struct object *object, int flags, const char *what, void **
 	       unsigned int *count)
 {
 	struct gather gather = { .object = object };
-	int rc, err, try;
+	int rc, err = 0, try;
 
 	for (try = 0; try < DUMP_TRIES; try++) {
 		gather.count = 0;
