@@ -113,8 +113,13 @@ static void print_text(const struct tables *tables, const struct graph *graph)
 		out_text(graph->nr_denied ? "\n\n" : "");
 	}
 	out_array("functions");
-	for (i = 0; i < tables->count; i++)
-		print_function(tables, &tables->functions[i]);
+	for (i = 0; i < tables->count; i++) {
+		const struct table_function *f = &tables->functions[i];
+
+		/* In text that there is no entry has been said. */
+		if (out_is_json() || f->walk.out_context[0] & VTD_CTX0_P)
+			print_function(tables, f);
+	}
 	out_array_end();
 	out_end();
 }

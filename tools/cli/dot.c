@@ -24,22 +24,35 @@ static void label(FILE *out, const char *text)
 	}
 }
 
+/* Rows of tables have ports, from which arrows go; the others are one text. */
+static void print_rows(FILE *out, const struct node *node)
+{
+	unsigned int r;
+
+	for (r = 0; r < node->count; r++) {
+		if (node->kind == NODE_TABLE)
+			fprintf(out, "|<r%u> ", r);
+		else if (r)
+			fputs(node->kind == NODE_FUNCTIONS ? "|" : "\\n", out);
+		label(out, node->rows[r]);
+	}
+	if (node->more)
+		fprintf(out, "|... %u more", node->more);
+}
+
 static void print_node(FILE *out, const struct graph *graph, unsigned int i)
 {
 	const struct node *node = &graph->nodes[i];
-	unsigned int r;
+	unsigned long long key = node->key;
 
 	fprintf(out, "\t\tn%u [fillcolor=\"%s\", label=\"", i, fills[node->kind]);
 	if (node->kind == NODE_FUNCTIONS)
 		fputs("context entry of|", out);
 	if (node->kind == NODE_TABLE)
-		fprintf(out, "PASID table at|%#llx|", (unsigned long long)node->key);
-	for (r = 0; r < node->count; r++) {
-		fprintf(out, "%s<r%u> ", !r ? "" : node_column(node) == 2 ? "\\n" : "|", r);
-		label(out, node->rows[r]);
-	}
-	if (node->more)
-		fprintf(out, "|... %u more", node->more);
+		fprintf(out, "PASID table at|%#llx", key);
+	print_rows(out, node);
+	if (node->kind == NODE_FUNCTIONS)
+		fprintf(out, "|directory at %#llx", key);
 	fputs("\"]\n", out);
 }
 
@@ -98,9 +111,9 @@ void dot_print(FILE *out, const struct graph *graph)
 
 		/* A group of functions leads on as a whole. */
 		if (graph->nodes[e->from].kind == NODE_FUNCTIONS)
-			fprintf(out, "\tn%u -> n%u\n", e->from, e->to);
+			fprintf(out, "\tn%u:e -> n%u:w\n", e->from, e->to);
 		else
-			fprintf(out, "\tn%u:r%u -> n%u\n", e->from, e->row, e->to);
+			fprintf(out, "\tn%u:r%u:e -> n%u:w\n", e->from, e->row, e->to);
 	}
 	fputs("}\n", out);
 }

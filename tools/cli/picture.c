@@ -16,11 +16,12 @@
 #include "tables.h"
 
 #define COLUMNS		3
-#define LANES		6	/* between two columns */
+#define LANES		16	/* between two columns, at most */
 #define FRAME		4	/* "| " and " |" */
 
+/* @lane: number of the lane of arrows to this box that turn, -1 without */
 struct place {
-	int x, y, width, height;
+	int x, y, width, height, lane;
 };
 
 struct canvas {
@@ -28,6 +29,7 @@ struct canvas {
 	int width, height;
 	struct place *places;	/* of nodes */
 	int end[COLUMNS];	/* last x of each column */
+	int lanes[COLUMNS];	/* in front of each column */
 };
 
 /* ---- cells -------------------------------------------------------------------- */
@@ -83,13 +85,12 @@ static void draw_box(struct canvas *canvas, const struct node *node, const struc
 	}
 }
 
-static void draw_edge(struct canvas *canvas, const struct edge *e, unsigned int from_column,
-		      unsigned int lane)
+static void draw_edge(struct canvas *canvas, const struct edge *e, unsigned int from_column)
 {
 	const struct place *from = &canvas->places[e->from], *to = &canvas->places[e->to];
 	int y1 = from->y + 1 + e->row, y2 = to->y + 1;
 	int x1 = from->x + from->width, x2 = to->x - 1;
-	int turn = canvas->end[from_column] + 3 + 2 * (int)(lane % LANES);
+	int turn = canvas->end[from_column] + 3 + 2 * (to->lane % LANES);
 	int x, y;
 
 	if (y1 == y2) {
@@ -126,6 +127,7 @@ static void measure(struct canvas *canvas, const struct graph *graph)
 		p->width = width + FRAME;
 		p->height = node->count + !!node->more + 2;
 		p->y = -1;
+		p->lane = -1;
 	}
 }
 
@@ -158,6 +160,66 @@ static void put_all_from(struct canvas *canvas, const struct graph *graph, unsig
 	}
 }
 
+/* Does any arrow to a box turn? *@up: does one of them go up? */
+static bool turns(const struct canvas *canvas, const struct graph *graph, unsigned int to, bool *up)
+{
+	bool found = false;
+	unsigned int i;
+
+	*up = false;
+	for (i = 0; i < graph->nr_edges; i++) {
+		const struct edge *e = &graph->edges[i];
+		int y = canvas->places[e->from].y + e->row;
+
+		if (e->to != to)
+			continue;
+		found |= y != canvas->places[to].y;
+		*up |= y > canvas->places[to].y;
+	}
+	return found;
+}
+
+/*
+ * Arrows that turn have a lane for each box that they lead to. Those that go down
+ * are right of those that go up, and of them the upper ones further right: so no
+ * arrow runs along the row in which another begins.
+ */
+static void give_lanes(struct canvas *canvas, const struct graph *graph)
+{
+	unsigned int i, k;
+	bool up, other_up;
+
+	for (i = 0; i < graph->nr_nodes; i++) {
+		unsigned int column = node_column(&graph->nodes[i]);
+		struct place *p = &canvas->places[i];
+
+		if (!turns(canvas, graph, i, &up))
+			continue;
+		p->lane = 0;
+		for (k = 0; k < graph->nr_nodes; k++) {
+			const struct place *other = &canvas->places[k];
+
+			if (k == i || node_column(&graph->nodes[k]) != column ||
+			    !turns(canvas, graph, k, &other_up))
+				continue;
+			if (up != other_up)
+				p->lane += other_up;
+			else
+				p->lane += up ? other->y < p->y : other->y > p->y;
+		}
+		if (p->lane >= canvas->lanes[column])
+			canvas->lanes[column] = p->lane + 1;
+	}
+}
+
+/* Room between a column and the next one. */
+static int gap(const struct canvas *canvas, unsigned int column)
+{
+	int lanes = column + 1 < COLUMNS ? canvas->lanes[column + 1] : 0;
+
+	return 6 + 2 * (lanes < LANES ? lanes : LANES);
+}
+
 /* Functions begin where nothing is in their way, so that most arrows are straight. */
 static void lay_out(struct canvas *canvas, const struct graph *graph)
 {
@@ -168,10 +230,12 @@ static void lay_out(struct canvas *canvas, const struct graph *graph)
 	for (i = 0; i < graph->nr_nodes; i++) {
 		if (node_column(&graph->nodes[i]) || canvas->places[i].y >= 0)
 			continue;
-		y = next[0] > next[1] ? next[0] : next[1];
+		for (c = y = 0; c < COLUMNS; c++)
+			y = next[c] > y ? next[c] : y;
 		put(canvas, graph, i, y, next);
 		put_all_from(canvas, graph, i, next);
 	}
+	give_lanes(canvas, graph);
 	for (i = 0; i < graph->nr_nodes; i++) {
 		c = node_column(&graph->nodes[i]);
 		if (canvas->places[i].width > width[c])
@@ -183,7 +247,7 @@ static void lay_out(struct canvas *canvas, const struct graph *graph)
 				canvas->places[i].x = x;
 		}
 		canvas->end[c] = x + width[c] - 1;
-		x += width[c] + 2 * LANES + 2;
+		x += width[c] + gap(canvas, c);
 		canvas->height = next[c] > canvas->height ? next[c] : canvas->height;
 	}
 	canvas->width = x;
@@ -204,17 +268,15 @@ static void print_canvas(const struct canvas *canvas)
 	}
 }
 
-/* Arrows that turn have a lane for each box that they lead to. */
 static void draw(struct canvas *canvas, const struct graph *graph)
 {
-	unsigned int i, column;
+	unsigned int i;
 
 	for (i = 0; i < graph->nr_nodes; i++)
 		draw_box(canvas, &graph->nodes[i], &canvas->places[i]);
-	for (i = 0; i < graph->nr_edges; i++) {
-		column = node_column(&graph->nodes[graph->edges[i].from]);
-		draw_edge(canvas, &graph->edges[i], column, graph->edges[i].to);
-	}
+	for (i = 0; i < graph->nr_edges; i++)
+		draw_edge(canvas, &graph->edges[i],
+			  node_column(&graph->nodes[graph->edges[i].from]));
 }
 
 void picture_print(const struct graph *graph)
