@@ -340,6 +340,8 @@ build_packages() {
 		gcc -Wall -Wextra -Werror -std=c11 -pedantic -o t t.c
 		g++ -Wall -Wextra -Werror -x c++ -o t t.c
 		dpkg -P vtdpasid-dev'
+	# Expanded inside.
+	# shellcheck disable=SC2016
 	check "the library: a program is built with it, static and shared" inside sh -euc '
 		dpkg -i /mnt/vtdpasid-dev_*.deb /mnt/libvtdpasid1_*.deb /mnt/libvtdpasid-dev_*.deb
 		cd /tmp
@@ -349,6 +351,7 @@ build_packages() {
 		gcc -static -o bind-static $example $(pkg-config --cflags --libs libvtdpasid)
 		! ./bind 00:04.0 2>err
 		grep "cannot open /dev/vtdpasid: .*; modprobe vtdpasid" err'
+	# shellcheck disable=SC2016
 	check "the command: runs, and says that there is no module" inside sh -euc '
 		dpkg -i /mnt/vtdpasid-utils_*.deb
 		vtdpasid --version

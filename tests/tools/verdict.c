@@ -113,8 +113,8 @@ static void sizes(void)
 	struct vtdpasid_walk w = good();
 	struct verdict v = walk_verdict(&w, true);
 
-	tap_ok(v.physical == (PAGE_AT | 0x890) && v.page == 0x1000 && v.outcome == OUTCOME_TRANSLATED,
-	       "4 KiB: %#llx", (unsigned long long)v.physical);
+	tap_ok(v.physical == (PAGE_AT | 0x890) && v.page == 0x1000 &&
+	       v.outcome == OUTCOME_TRANSLATED, "4 KiB: %#llx", (unsigned long long)v.physical);
 	w.out_fs[2] = 0x40000000 | VTD_FS_PS | TABLE | BIT_ULL(12) | BIT_ULL(63);
 	w.out_levels = 3;
 	v = walk_verdict(&w, true);
