@@ -44,6 +44,7 @@ set -euo pipefail
 #   params    parameters of vtdpasid.ko
 #   build     how vtdpasid.ko is built: `inject`, with src/inject.c, or as shipped
 #   trace     QEMU trace events; trace-check.py then looks at the record
+#   check     a program of tests/ that looks at what the others printed
 #   env       variables for QEMU, NAME=VALUE (SVA_TESTDEV_* change the unit)
 #   option    an option for qemu-run.sh, with = between name and value (repeatable)
 #   tier      `all`: takes long; only with --all, or named by --only
@@ -150,8 +151,11 @@ suites() {
 	suite netlink programs="x_netlink x_tracefs" append=iomem=relaxed seconds=60
 
 	# The command and the library: tools/.
-	suite tools programs="x_explain" modules=nvme seconds=240 \
-		device=nvme,drive=DISK,serial=vtdpasid option="--file=$build/tools/static/vtdpasid"
+	suite tools programs="x_tools x_explain" modules=nvme seconds=240 check=tools-check.py \
+		device=nvme,drive=DISK,serial=vtdpasid option="--file=$build/tools/static/vtdpasid" \
+		option="--file=$build/tools/static/example-bind" \
+		option="--file=$build/tools/static/example-events" \
+		option="--file=$build/tools/static/example-pins"
 
 	# Descriptors as QEMU saw them. Device TLBs want caching mode off.
 	suite trace programs=x_trace trace="vtd_inv_desc vtd_inv_qi_tail" modules=nvme \
@@ -405,6 +409,13 @@ run_suite() {
 		echo $rc >"$file.status"
 		tap_files+=("$file")
 	fi
+	if [ -n "$check" ]; then
+		file=$prefix-$check.tap
+		rc=0
+		"$here/$check" "$prefix.out" >"$file" || rc=$?
+		echo $rc >"$file.status"
+		tap_files+=("$file")
+	fi
 	{
 		echo "1..1"
 		if [ $status = 0 ]; then
@@ -433,7 +444,7 @@ run_suite() {
 suite() {
 	local key value word all
 	# Those are what run_suite works with.
-	name=$1 programs=() devices=() iommu='' append='' modules='' pair='' params='' trace=''
+	name=$1 programs=() devices=() iommu='' append='' modules='' pair='' params='' trace='' check=''
 	environment=() options=() seconds=120 build_as='' tier='' prefix=$logs/guest-$kernel-$1
 	shift
 	for word; do
@@ -444,7 +455,7 @@ suite() {
 		env) environment+=("$value") ;;
 		option) options+=("$value") ;;
 		build) build_as=$value ;;
-		iommu | append | modules | pair | params | trace | seconds | tier) printf -v "$key" %s "$value" ;;
+		iommu | append | modules | pair | params | trace | check | seconds | tier) printf -v "$key" %s "$value" ;;
 		*) die "suite $name: no such key: $key" ;;
 		esac
 	done

@@ -20,7 +20,7 @@
 struct cli {
 	int status;		/* exit status, or 128 + signal */
 	char args[256];
-	char out[1 << 17];
+	char out[1 << 19];
 	char err[1 << 14];
 };
 
