@@ -299,6 +299,30 @@ check_library() {
 		<(sed -n 's/^[a-z].*[ *]\(vtdp_[a-z_]*\)(.*/\1/p' tools/lib/libvtdpasid.h | sort)
 }
 
+check_command() {
+	need pkg-config pkg-config || return
+	pkg-config --exists libnl-genl-3.0 json-c ||
+		skip "libraries are missing: apt-get install libnl-genl-3-dev libjson-c-dev" || return
+	make --no-print-directory -s -C tools O="$run/tools" cli CFLAGS='-O2 -Werror'
+}
+
+# Pages that refer to each other are not installed here.
+check_man() {
+	local page
+
+	need mandoc mandoc || return
+	make --no-print-directory -s -C tools O="$run/tools" man
+	for page in tools/man/*.[1-9] "$run/tools/vtdpasid.4"; do
+		mandoc -Tlint "$page" 2>&1 | grep -v -e 'referenced manual not found' -e 'mandoc.db' || true
+	done
+}
+
+check_completion() {
+	bash -n tools/completion/vtdpasid.bash
+	! command -v zsh >/dev/null || zsh -n tools/completion/_vtdpasid
+	! command -v fish >/dev/null || fish -n tools/completion/vtdpasid.fish
+}
+
 # ---- texts ---------------------------------------------------------------------
 
 # Which licence a file has to name; nothing for those that cannot carry a line:
@@ -323,7 +347,7 @@ check_spdx() {
 		want=$(licence_of "$file")
 		[ -n "$want" ] || continue
 		found=$(head -n 5 "$file" | sed -n 's/.*SPDX-License-Identifier: *//p' | head -n 1 |
-			sed 's# *\(\*/\|-->\) *$##')
+			sed 's# *\(\*/\|-->\|",\) *$##')
 		[ "$found" = "$want" ] || echo "$file: \"$found\", not \"$want\""
 	done <"$run/sources"
 	for word in GPL-2.0-only GPL-2.0-or-later LGPL-2.1-or-later Linux-syscall-note; do
@@ -489,6 +513,9 @@ check "syzkaller's description is the header's" check_syzkaller
 check "include/uapi stands alone" check_uapi
 check "netlink spec and headers agree" check_netlink_spec
 check "libvtdpasid: gcc without a warning, C++, exports" check_library
+check "vtdpasid: gcc without a warning" check_command
+check "manual pages: mandoc is content" check_man
+check "completion: syntax" check_completion
 check "checkpatch --strict: ${#module_files[@]} files" check_checkpatch
 if [ -n "$do_build" ]; then
 	check "kernel $kernel: gcc W=1 and sparse without a warning" check_kbuild
