@@ -42,6 +42,7 @@ NORMAL = (
     # Boxes are as wide as a process id is long.
     (r'--+', '--'),
     (r'  +', '  '),
+    (r' +\|', ' |'),
 )
 
 
