@@ -506,14 +506,13 @@ int w_detach(int c, struct wfn *fn)
 }
 
 /*
- * Is its mm bound on that unit by another binding? Then what caches hold of it
- * stays when this one comes: rights that grew are seen after SYNC only.
+ * Is its mm bound by another binding? Then what caches hold of it stays when
+ * this one comes: rights that grew are seen after SYNC only.
  */
 static bool bound_elsewhere(const struct wbinding *b)
 {
 	for (unsigned int i = 0; i < W_BINDINGS; i++)
-		if (&w.wb[i] != b && w.wb[i].state != WB_FREE && w.wb[i].mm == b->mm &&
-		    w.wb[i].fn->unit == b->fn->unit)
+		if (&w.wb[i] != b && w.wb[i].state != WB_FREE && w.wb[i].mm == b->mm)
 			return true;
 	return false;
 }
