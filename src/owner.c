@@ -46,7 +46,11 @@ static int bridge_rid(struct pci_dev *bridge)
 /* Functions behind a VMD are on buses of its own, and use its requester id. */
 static struct pci_dev *requester(struct pci_dev *pdev)
 {
-	return is_vmd(pdev->bus) ? to_pci_sysdata(pdev->bus)->vmd_dev : pdev;
+#if IS_ENABLED(CONFIG_VMD) /* else the kernel has no place for it */
+	if (is_vmd(pdev->bus))
+		return to_pci_sysdata(pdev->bus)->vmd_dev;
+#endif
+	return pdev;
 }
 
 /* Is @fn true for any requester id of a function? Its own comes first. */

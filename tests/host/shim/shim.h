@@ -45,6 +45,8 @@ typedef s64 ktime_t;
 #endif
 #define CONFIG_HUGETLB_PAGE	1
 #define CONFIG_MMU_NOTIFIER	1
+#define CONFIG_VMD		1
+#define IS_ENABLED(option)	(option)
 #define ERESTARTSYS		512
 
 #define __user
