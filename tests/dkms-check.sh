@@ -29,7 +29,7 @@ set -euo pipefail
 . "$(dirname "$0")/../scripts/common.sh"
 
 # Raise when the recipe of a root changes.
-readonly recipe=3
+readonly recipe=4
 
 suites=() qemu=1 keep=''
 while [ $# != 0 ]; do
@@ -139,7 +139,7 @@ make_root() {
 		# shellcheck disable=SC2016
 		hooks=('chroot "$1" apt-get -q -y -t trixie-backports install linux-headers-amd64')
 		;;
-	builder) suite=bookworm include=build-essential,debhelper,dh-dkms,libjson-c-dev,libnl-genl-3-dev,lintian,pkgconf,python3-minimal ;;
+	builder) suite=bookworm include=build-essential,debhelper,dh-dkms,libjson-c-dev,libnl-genl-3-dev,lintian,pkgconf,python3 ;;
 	esac
 	[ "$name" = builder ] || hooks+=("$fetch_images")
 	lines=("deb [signed-by=$keyring] $site $suite main")

@@ -1116,6 +1116,8 @@ int svat_fault(int fd, struct svat *d, int chan, long pasid, uint64_t iova, bool
 	 * read yet, of accesses made before this call: so there are more tries.
 	 */
 	for (try = 0; try < 4; try++) {
+		/* After a flood the module rests before it reads what is there. */
+		sleep_ms(50);
 		vt_events_drop(fd);
 		st = write ? svat_write(d, chan, pasid, iova, &word, 8) :
 			     svat_read(d, chan, pasid, iova, &word, 8);
