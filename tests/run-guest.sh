@@ -247,7 +247,7 @@ build_all() {
 		make --no-print-directory -s -C "$here/device" O="$build/device"
 		make --no-print-directory -s -C "$here/guest" O="$guest"
 		python3 "$here/dmar.py" "$guest/dmar.aml"
-		"$top/scripts/testbed.sh" package pkg-config libnl-genl-3-dev libjson-c-dev
+		"$top/scripts/testbed.sh" package pkg-config libnl-genl-3-dev libjson-c-dev python3-jsonschema
 		make --no-print-directory -s -C "$top/tools" O="$build/tools" static
 	fi
 	[ -e "$module" ] || die "$module is not there"
