@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* vtdpasid table - the remapping structure: a picture, and the words of entries */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 
@@ -128,6 +129,7 @@ static void print_text(const struct tables *tables, const struct graph *graph)
 
 static int print_svg(const struct graph *graph)
 {
+	void (*old)(int);
 	FILE *dot;
 	int rc;
 
@@ -135,8 +137,11 @@ static int print_svg(const struct graph *graph)
 	dot = popen("dot -Tsvg", "w");
 	if (!dot)
 		return fail(errno, NULL, "cannot run dot");
+	/* A dot that is not there reads nothing: its status says so. */
+	old = signal(SIGPIPE, SIG_IGN);
 	dot_print(dot, graph);
 	rc = pclose(dot);
+	signal(SIGPIPE, old);
 	if (rc < 0 || !WIFEXITED(rc) || WEXITSTATUS(rc))
 		return fail(ENOENT, "install graphviz, or use --dot", "cannot run dot");
 	return STATUS_OK;
