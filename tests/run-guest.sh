@@ -47,7 +47,7 @@ set -euo pipefail
 #   check     a program of tests/ that looks at what the others printed
 #   env       variables for QEMU, NAME=VALUE (SVA_TESTDEV_* change the unit)
 #   option    an option for qemu-run.sh, with = between name and value (repeatable)
-#   tier      `all`: takes long; only with --all, or named by --only
+#   tier      `all`: takes long, or fails by chance; only with --all, or named by --only
 #   seconds   time limit of each program (default 120)
 # Two of the PASID-capable test devices, A and B, are in every machine.
 
@@ -133,7 +133,9 @@ suites() {
 	suite broken-late programs=x_broken:late build=inject modules=nvme \
 		device=nvme,drive=DISK,serial=vtdpasid
 	# Functions that go and come. Ports that are hot-plugged by the kernel.
-	suite hotplug programs=x_hotplug build=inject option=--guest-monitor seconds=240 \
+	# Not on every push: pciehp now and then drops a removal that comes while it is
+	# still busy with the slot, and then nothing was pulled out.
+	suite hotplug tier=all programs=x_hotplug build=inject option=--guest-monitor seconds=240 \
 		device=pcie-root-port,id=rp1,chassis=1,slot=1 pair="sva-testdev,addr=4 sva-testdev,bus=rp1,id=hp" \
 		option=--qemu-arg=-global \
 		option=--qemu-arg=ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off
