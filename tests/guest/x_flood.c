@@ -14,6 +14,13 @@ static struct bed bed;
 static struct svat *dev;
 static uint32_t binding, pasid;
 
+/*
+ * More than the module reads in the same time, and not more than QEMU can do: it
+ * holds one lock for a DMA and for a register, and with a period that is shorter
+ * than a DMA takes the guest is kept from the registers.
+ */
+#define PERIOD_NS	1000000
+
 static void flood(struct svat *d, long p, bool on)
 {
 	int chan;
@@ -23,7 +30,7 @@ static void flood(struct svat *d, long p, bool on)
 			sva_stop(d, chan);
 			continue;
 		}
-		chan_set(d, chan, SVAT_CH_PERIOD, 10000);
+		chan_set(d, chan, SVAT_CH_PERIOD, PERIOD_NS);
 		sva_start(d, chan, SVAT_CMD_DMA, p, SVAT_F_REPEAT, (void *)(16 * PAGE), 8);
 	}
 }
