@@ -48,6 +48,7 @@ set -euo pipefail
 #   env       variables for QEMU, NAME=VALUE (SVA_TESTDEV_* change the unit)
 #   option    an option for qemu-run.sh, with = between name and value (repeatable)
 #   tier      `all`: takes long, or fails by chance; only with --all, or named by --only
+#   pairs     any value: little more than a boot, two of them at a time
 #   seconds   time limit of each program (default 120)
 # Two of the PASID-capable test devices, A and B, are in every machine.
 
@@ -86,38 +87,38 @@ suites() {
 		params=pasid_table=system
 
 	# What a machine has to have before it is taken over.
-	suite refuse-kernel programs=x_refuse:kernel append=intel_iommu=on
-	suite refuse-intremap programs=x_refuse:intremap append=intremap=on \
+	suite refuse-kernel pairs=1 programs=x_refuse:kernel append=intel_iommu=on
+	suite refuse-intremap pairs=1 programs=x_refuse:intremap append=intremap=on \
 		iommu="${svm/intremap=off/intremap=on}"
-	suite refuse-scalable programs=x_refuse:scalable iommu=intremap=off
-	suite refuse-first-stage programs=x_refuse:first-stage \
+	suite refuse-scalable pairs=1 programs=x_refuse:scalable iommu=intremap=off
+	suite refuse-first-stage pairs=1 programs=x_refuse:first-stage \
 		iommu=intremap=off,scalable-mode=on,pasid-bits=20
-	suite refuse-pasid programs=x_refuse:pasid iommu=intremap=off,scalable-mode=on,fsts=on
-	suite refuse-none programs=x_refuse:none iommu=none
-	suite refuse-1g programs=x_refuse:1g iommu="$svm,fs1gp=off"
-	suite refuse-5-level programs=x_refuse:5-level option=--cpu=max
-	suite refuse-queue programs=x_refuse:qi env=SVA_TESTDEV_ECAP_CLEAR=2
-	suite refuse-pass-through programs=x_refuse:pt env=SVA_TESTDEV_ECAP_CLEAR=40
-	suite refuse-write-buffer programs=x_refuse:rwbf env=SVA_TESTDEV_CAP_SET=10
-	suite refuse-left-on programs="x_refuse:left-on" append=iomem=relaxed
+	suite refuse-pasid pairs=1 programs=x_refuse:pasid iommu=intremap=off,scalable-mode=on,fsts=on
+	suite refuse-none pairs=1 programs=x_refuse:none iommu=none
+	suite refuse-1g pairs=1 programs=x_refuse:1g iommu="$svm,fs1gp=off"
+	suite refuse-5-level pairs=1 programs=x_refuse:5-level option=--cpu=max
+	suite refuse-queue pairs=1 programs=x_refuse:qi env=SVA_TESTDEV_ECAP_CLEAR=2
+	suite refuse-pass-through pairs=1 programs=x_refuse:pt env=SVA_TESTDEV_ECAP_CLEAR=40
+	suite refuse-write-buffer pairs=1 programs=x_refuse:rwbf env=SVA_TESTDEV_CAP_SET=10
+	suite refuse-left-on pairs=1 programs="x_refuse:left-on" append=iomem=relaxed
 
-	suite refuse-width programs=x_refuse:width env=SVA_TESTDEV_CAP_CLEAR=1f00
+	suite refuse-width pairs=1 programs=x_refuse:width env=SVA_TESTDEV_CAP_CLEAR=1f00
 
 	# What PREFLIGHT says of it, and of functions of each kind.
-	suite preflight programs=x_preflight:all modules="pci-stub uio_pci_generic" \
+	suite preflight pairs=1 programs=x_preflight:all modules="pci-stub uio_pci_generic" \
 		device=pcie-root-port,id=rp1,chassis=1,addr=6 device=sva-testdev,bus=rp1 \
 		device=ioh3420,id=rp2,chassis=2,addr=7 device=sva-testdev,bus=rp2 \
 		device=edu,addr=8 device=pcie-pci-bridge,id=br,addr=9 \
 		device=edu,bus=br,addr=1 device=edu,bus=br,addr=2
-	suite preflight-firmware programs=x_preflight:firmware \
+	suite preflight-firmware pairs=1 programs=x_preflight:firmware \
 		option="--file=$guest/dmar.aml:kernel/firmware/acpi/dmar.aml" \
 		device=edu,addr=6 device=qemu-xhci,addr=7 \
 		device=pcie-root-port,id=rp1,chassis=1,addr=8 device=sva-testdev,bus=rp1
-	suite preflight-bare programs=x_preflight:bare option=--cpu=max,la57=off,-hypervisor
-	suite preflight-forge programs=x_preflight:forge option=--cpu=max,la57=off,-hypervisor \
+	suite preflight-bare pairs=1 programs=x_preflight:bare option=--cpu=max,la57=off,-hypervisor
+	suite preflight-forge pairs=1 programs=x_preflight:forge option=--cpu=max,la57=off,-hypervisor \
 		env=SVA_TESTDEV_ECAP_SET=1000000000000
-	suite preflight-none programs=x_preflight:none iommu=none
-	suite preflight-width programs=x_preflight:width modules=nvme env=SVA_TESTDEV_CAP_CLEAR=400 \
+	suite preflight-none pairs=1 programs=x_preflight:none iommu=none
+	suite preflight-width pairs=1 programs=x_preflight:width modules=nvme env=SVA_TESTDEV_CAP_CLEAR=400 \
 		device=nvme,drive=DISK,serial=vtdpasid,addr=6
 
 	# A disk and a network card, with their kernel drivers, all the time.
@@ -306,6 +307,8 @@ END
 # ---- running -------------------------------------------------------------------
 
 failed=0 passed=0 skipped=0 suites_run=0
+# Suites that run beside the next: names, and processes.
+beside=() beside_pids=()
 
 # split_output OUT PREFIX: what each program printed into PREFIX-PROGRAM.tap;
 # on standard output "PROGRAM STATUS" for each.
@@ -325,9 +328,10 @@ split_output() {
 		file { print >file }'
 }
 
-# run_suite: what suite() has gathered.
+# run_suite: what suite() has gathered; a report on standard output, its sum in
+# $run/NAME.sum.
 run_suite() {
-	local args=() all device drive=0 nic=0 status=0 rc try word file seen sum p f s tap_files=() start=$SECONDS
+	local args=() all device drive=0 nic=0 status=0 rc try word file seen sum f tap_files=() start=$SECONDS
 	local results=("${programs[@]}")
 
 	seconds=$((seconds * slow))
@@ -358,9 +362,9 @@ run_suite() {
 		case $device in
 		*DISK*)
 			drive=$((drive + 1))
-			truncate -s 64M "$run/disk$drive"
+			truncate -s 64M "$run/$name.disk$drive"
 			args+=(--qemu-arg -drive --qemu-arg
-				"file=$run/disk$drive,if=none,id=drive$drive,format=raw,cache=unsafe")
+				"file=$run/$name.disk$drive,if=none,id=drive$drive,format=raw,cache=unsafe")
 			device=${device/DISK/drive$drive}
 			;;
 		*NIC*)
@@ -432,22 +436,56 @@ run_suite() {
 
 	sum=$("$top/scripts/tap-sum.sh" "${tap_files[@]}") || true
 	printf '%-22s %s  (%d s)\n' "$name" "${sum##*$'\n'}" $((SECONDS - start))
-	read -r p _ f _ s _ <<<"${sum##*$'\n'}"
+	read -r _ _ f _ <<<"${sum##*$'\n'}"
 	[ "$sum" = "${sum##*$'\n'}" ] || printf '%s\n' "${sum%$'\n'*}" | sed 's/^/    /'
 	if [ "$f" != 0 ]; then
 		printf '    console: %s, which ends:\n' "$prefix.log"
 		tail -n 15 "$prefix.log" | sed 's/^/    | /'
 	fi
+	printf '%s\n' "${sum##*$'\n'}" >"$run/$name.sum"
+	rm -f "$prefix.err" "$run/$name".disk*
+}
+
+# add_sum NAME: of a suite that has ended. Without a sum it is a failure.
+add_sum() {
+	local p=0 f=1 s=0
+
+	if [ -e "$run/$1.sum" ]; then
+		read -r p _ f _ s _ <"$run/$1.sum"
+	else
+		echo "FAILED  $1: it ended without a sum"
+	fi
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 	suites_run=$((suites_run + 1))
-	rm -f "$prefix.err" "$run"/disk*
+}
+
+# join_first: wait for the suite that was started first of those beside us.
+join_first() {
+	wait "${beside_pids[0]}" || true
+	cat "$run/${beside[0]}.report"
+	add_sum "${beside[0]}"
+	beside=("${beside[@]:1}") beside_pids=("${beside_pids[@]:1}")
+}
+
+# start_suite: alone, or beside one other that may be.
+start_suite() {
+	while [ ${#beside[@]} -gt $((${#pairs} ? 1 : 0)) ]; do
+		join_first
+	done
+	if [ -n "$pairs" ]; then
+		run_suite >"$run/$name.report" 2>&1 &
+		beside+=("$name") beside_pids+=($!)
+	else
+		run_suite
+		add_sum "$name"
+	fi
 }
 
 suite() {
 	local key value word all
 	# Those are what run_suite works with.
 	name=$1 programs=() devices=() iommu='' append='' modules='' pair='' params='' trace='' check=''
-	environment=() options=() seconds=120 build_as='' tier='' prefix=$logs/guest-$kernel-$1
+	environment=() options=() seconds=120 build_as='' tier='' pairs='' prefix=$logs/guest-$kernel-$1
 	shift
 	for word; do
 		key=${word%%=*} value=${word#*=}
@@ -457,7 +495,7 @@ suite() {
 		env) environment+=("$value") ;;
 		option) options+=("$value") ;;
 		build) build_as=$value ;;
-		iommu | append | modules | pair | params | trace | check | seconds | tier) printf -v "$key" %s "$value" ;;
+		iommu | append | modules | pair | params | trace | check | seconds | tier | pairs) printf -v "$key" %s "$value" ;;
 		*) die "suite $name: no such key: $key" ;;
 		esac
 	done
@@ -470,7 +508,7 @@ suite() {
 	if [ -n "$list" ]; then
 		echo "$name: ${programs[*]}"
 	elif [ -n "$running" ]; then
-		suite_module && run_suite
+		suite_module && start_suite
 	fi
 }
 
@@ -500,6 +538,9 @@ make_runner
 [ ${#only[@]} != 0 ] || rm -f "$logs/guest-$kernel"-*.tap*
 running=1
 suites
+while [ ${#beside[@]} != 0 ]; do
+	join_first
+done
 [ $suites_run != 0 ] || usage_error "nothing matches: ${only[*]}"
 echo "guest tests on $kernel: $passed passed, $failed failed, $skipped skipped"
 [ $failed = 0 ]

@@ -936,6 +936,11 @@ const char *svat_status(int status)
 	return status < (int)ARRAY_SIZE(names) ? names[status] : "unknown status";
 }
 
+int svat_ended(const struct svat *d, int status)
+{
+	return svat_get(d, SVAT_ID) == SVAT_ID_VALUE ? status : -ENODEV;
+}
+
 static void chan_setup(struct svat *d, int chan, long pasid, uint64_t iova, size_t len,
 		       unsigned int buf_off, uint64_t flags)
 {
@@ -962,7 +967,7 @@ static int chan_run(struct svat *d, int chan, uint64_t cmd)
 	while ((status = svat_get(d, base + SVAT_CH_STATUS)) == SVAT_ST_BUSY)
 		if (now_ms() > end)
 			return -ETIMEDOUT;
-	return status;
+	return svat_ended(d, status);
 }
 
 static void buf_read(const struct svat *d, int chan, void *buf, size_t len)

@@ -212,6 +212,11 @@ int svat_open(struct svat *d, const struct pci_func *f);
 void svat_close(struct svat *d);
 void svat_reset(struct svat *d);
 uint64_t svat_get(const struct svat *d, unsigned int reg);
+/*
+ * @status, or -ENODEV if the registers do not answer, as in a reset: there a status
+ * reads as 0, which is SVAT_ST_OK.
+ */
+int svat_ended(const struct svat *d, int status);
 void svat_set(struct svat *d, unsigned int reg, uint64_t val);
 const char *svat_status(int status);
 

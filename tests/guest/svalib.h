@@ -122,7 +122,7 @@ static int __sva_unused sva_wait(struct svat *d, int chan, unsigned int ms)
 			return -ETIMEDOUT;
 		usleep(100);
 	}
-	return st;
+	return svat_ended(d, st);
 }
 
 static void __sva_unused sva_stop(struct svat *d, int chan)

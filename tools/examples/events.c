@@ -48,6 +48,7 @@ int main(int argc, char **argv)
 			if (event.type == VTDPASID_EVENT_DEVICE_GONE)
 				break;
 		} else if (fds[1].revents) {
+			getchar();
 			break;
 		}
 	}
