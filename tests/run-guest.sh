@@ -48,9 +48,9 @@ set -euo pipefail
 #   env       variables for QEMU, NAME=VALUE (SVA_TESTDEV_* change the unit)
 #   option    an option for qemu-run.sh, with = between name and value (repeatable)
 #   tier      `all`: takes long, or fails by chance; only with --all, or named by --only
-#   pairs     any value: little more than a boot, two of them at a time
+#   alone     any value: it is about time, and no other runs beside it
 #   seconds   time limit of each program (default 120)
-# Two of the PASID-capable test devices, A and B, are in every machine.
+# Two suites run at a time. Two of the PASID-capable test devices, A and B, are in every machine.
 
 svm=intremap=off,scalable-mode=on,fsts=on,pasid-bits=20,device-iotlb=on,svm=on
 
@@ -87,38 +87,38 @@ suites() {
 		params=pasid_table=system
 
 	# What a machine has to have before it is taken over.
-	suite refuse-kernel pairs=1 programs=x_refuse:kernel append=intel_iommu=on
-	suite refuse-intremap pairs=1 programs=x_refuse:intremap append=intremap=on \
+	suite refuse-kernel programs=x_refuse:kernel append=intel_iommu=on
+	suite refuse-intremap programs=x_refuse:intremap append=intremap=on \
 		iommu="${svm/intremap=off/intremap=on}"
-	suite refuse-scalable pairs=1 programs=x_refuse:scalable iommu=intremap=off
-	suite refuse-first-stage pairs=1 programs=x_refuse:first-stage \
+	suite refuse-scalable programs=x_refuse:scalable iommu=intremap=off
+	suite refuse-first-stage programs=x_refuse:first-stage \
 		iommu=intremap=off,scalable-mode=on,pasid-bits=20
-	suite refuse-pasid pairs=1 programs=x_refuse:pasid iommu=intremap=off,scalable-mode=on,fsts=on
-	suite refuse-none pairs=1 programs=x_refuse:none iommu=none
-	suite refuse-1g pairs=1 programs=x_refuse:1g iommu="$svm,fs1gp=off"
-	suite refuse-5-level pairs=1 programs=x_refuse:5-level option=--cpu=max
-	suite refuse-queue pairs=1 programs=x_refuse:qi env=SVA_TESTDEV_ECAP_CLEAR=2
-	suite refuse-pass-through pairs=1 programs=x_refuse:pt env=SVA_TESTDEV_ECAP_CLEAR=40
-	suite refuse-write-buffer pairs=1 programs=x_refuse:rwbf env=SVA_TESTDEV_CAP_SET=10
-	suite refuse-left-on pairs=1 programs="x_refuse:left-on" append=iomem=relaxed
+	suite refuse-pasid programs=x_refuse:pasid iommu=intremap=off,scalable-mode=on,fsts=on
+	suite refuse-none programs=x_refuse:none iommu=none
+	suite refuse-1g programs=x_refuse:1g iommu="$svm,fs1gp=off"
+	suite refuse-5-level programs=x_refuse:5-level option=--cpu=max
+	suite refuse-queue programs=x_refuse:qi env=SVA_TESTDEV_ECAP_CLEAR=2
+	suite refuse-pass-through programs=x_refuse:pt env=SVA_TESTDEV_ECAP_CLEAR=40
+	suite refuse-write-buffer programs=x_refuse:rwbf env=SVA_TESTDEV_CAP_SET=10
+	suite refuse-left-on programs="x_refuse:left-on" append=iomem=relaxed
 
-	suite refuse-width pairs=1 programs=x_refuse:width env=SVA_TESTDEV_CAP_CLEAR=1f00
+	suite refuse-width programs=x_refuse:width env=SVA_TESTDEV_CAP_CLEAR=1f00
 
 	# What PREFLIGHT says of it, and of functions of each kind.
-	suite preflight pairs=1 programs=x_preflight:all modules="pci-stub uio_pci_generic" \
+	suite preflight programs=x_preflight:all modules="pci-stub uio_pci_generic" \
 		device=pcie-root-port,id=rp1,chassis=1,addr=6 device=sva-testdev,bus=rp1 \
 		device=ioh3420,id=rp2,chassis=2,addr=7 device=sva-testdev,bus=rp2 \
 		device=edu,addr=8 device=pcie-pci-bridge,id=br,addr=9 \
 		device=edu,bus=br,addr=1 device=edu,bus=br,addr=2
-	suite preflight-firmware pairs=1 programs=x_preflight:firmware \
+	suite preflight-firmware programs=x_preflight:firmware \
 		option="--file=$guest/dmar.aml:kernel/firmware/acpi/dmar.aml" \
 		device=edu,addr=6 device=qemu-xhci,addr=7 \
 		device=pcie-root-port,id=rp1,chassis=1,addr=8 device=sva-testdev,bus=rp1
-	suite preflight-bare pairs=1 programs=x_preflight:bare option=--cpu=max,la57=off,-hypervisor
-	suite preflight-forge pairs=1 programs=x_preflight:forge option=--cpu=max,la57=off,-hypervisor \
+	suite preflight-bare programs=x_preflight:bare option=--cpu=max,la57=off,-hypervisor
+	suite preflight-forge programs=x_preflight:forge option=--cpu=max,la57=off,-hypervisor \
 		env=SVA_TESTDEV_ECAP_SET=1000000000000
-	suite preflight-none pairs=1 programs=x_preflight:none iommu=none
-	suite preflight-width pairs=1 programs=x_preflight:width modules=nvme env=SVA_TESTDEV_CAP_CLEAR=400 \
+	suite preflight-none programs=x_preflight:none iommu=none
+	suite preflight-width programs=x_preflight:width modules=nvme env=SVA_TESTDEV_CAP_CLEAR=400 \
 		device=nvme,drive=DISK,serial=vtdpasid,addr=6
 
 	# A disk and a network card, with their kernel drivers, all the time.
@@ -126,25 +126,25 @@ suites() {
 		device=nvme,drive=DISK,serial=vtdpasid device=e1000e,netdev=NIC
 
 	# Devices that fault without end.
-	suite flood programs=x_flood
+	suite flood alone=1 programs=x_flood
 
 	# Hardware that fails, by errors that src/inject.c makes.
-	suite broken programs=x_broken build=inject modules=nvme \
+	suite broken alone=1 programs=x_broken build=inject modules=nvme \
 		device=nvme,drive=DISK,serial=vtdpasid
-	suite broken-late programs=x_broken:late build=inject modules=nvme \
+	suite broken-late alone=1 programs=x_broken:late build=inject modules=nvme \
 		device=nvme,drive=DISK,serial=vtdpasid
 	# Functions that go and come. Ports that are hot-plugged by the kernel.
 	# Not on every push: pciehp now and then drops a removal that comes while it is
 	# still busy with the slot, and then nothing was pulled out.
-	suite hotplug tier=all programs=x_hotplug build=inject option=--guest-monitor seconds=240 \
+	suite hotplug alone=1 tier=all programs=x_hotplug build=inject option=--guest-monitor seconds=240 \
 		device=pcie-root-port,id=rp1,chassis=1,slot=1 pair="sva-testdev,addr=4 sva-testdev,bus=rp1,id=hp" \
 		option=--qemu-arg=-global \
 		option=--qemu-arg=ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off
 	# Suspend to memory and back.
-	suite sleep programs=x_sleep modules=nvme device=sva-testdev-plain \
+	suite sleep alone=1 programs=x_sleep modules=nvme device=sva-testdev-plain \
 		device=nvme,drive=DISK,serial=vtdpasid
 	# Into another kernel, with its own IOMMU driver.
-	suite kexec programs=x_kexec tier=all modules=nvme device=nvme,drive=DISK,serial=vtdpasid option=--mem=1G \
+	suite kexec alone=1 programs=x_kexec tier=all modules=nvme device=nvme,drive=DISK,serial=vtdpasid option=--mem=1G \
 		option="--file=$(kernel_root "$kernel")/vmlinuz:t/vmlinuz" seconds=240
 
 	suite abi programs=x_abi modules=pci-stub seconds=240 \
@@ -469,15 +469,18 @@ join_first() {
 
 # start_suite: alone, or beside one other that may be.
 start_suite() {
-	while [ ${#beside[@]} -gt $((${#pairs} ? 1 : 0)) ]; do
+	while [ ${#beside[@]} -gt $((${#alone} ? 0 : 1)) ]; do
 		join_first
 	done
-	if [ -n "$pairs" ]; then
-		run_suite >"$run/$name.report" 2>&1 &
-		beside+=("$name") beside_pids+=($!)
-	else
+	if [ -n "$alone" ]; then
 		run_suite
 		add_sum "$name"
+	else
+		# In a process group of its own, to be ended with all that it started.
+		set -m
+		run_suite >"$run/$name.report" 2>&1 &
+		set +m
+		beside+=("$name") beside_pids+=($!)
 	fi
 }
 
@@ -485,7 +488,7 @@ suite() {
 	local key value word all
 	# Those are what run_suite works with.
 	name=$1 programs=() devices=() iommu='' append='' modules='' pair='' params='' trace='' check=''
-	environment=() options=() seconds=120 build_as='' tier='' pairs='' prefix=$logs/guest-$kernel-$1
+	environment=() options=() seconds=120 build_as='' tier='' alone='' prefix=$logs/guest-$kernel-$1
 	shift
 	for word; do
 		key=${word%%=*} value=${word#*=}
@@ -495,7 +498,7 @@ suite() {
 		env) environment+=("$value") ;;
 		option) options+=("$value") ;;
 		build) build_as=$value ;;
-		iommu | append | modules | pair | params | trace | check | seconds | tier | pairs) printf -v "$key" %s "$value" ;;
+		iommu | append | modules | pair | params | trace | check | seconds | tier | alone) printf -v "$key" %s "$value" ;;
 		*) die "suite $name: no such key: $key" ;;
 		esac
 	done
@@ -530,7 +533,17 @@ suites
 mkdir -p "$logs" "$build/run"
 logs=$(cd "$logs" && pwd)
 run=$(mktemp -d "$build/run/guest-XXXXXX")
-trap 'rm -rf "$run"' EXIT
+# shellcheck disable=SC2317
+end() {
+	local pid
+
+	for pid in "${beside_pids[@]}"; do
+		kill -TERM -- "-$pid" 2>/dev/null || true
+		wait "$pid" || true
+	done
+	rm -rf "$run"
+}
+trap end EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 build_all
