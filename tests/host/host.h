@@ -194,7 +194,7 @@ struct upage {
 	bool going;		/* taken out of the table, callback not yet back */
 	bool narrowing;		/* made read-only, callback not yet back */
 	bool mapped;		/* in the page table now */
-	bool pending;		/* was there when a sync began */
+	u64 since;		/* its entry has been what it is; see umm_sync_begin() */
 };
 struct umm {
 	struct mm_struct mm;
@@ -218,8 +218,8 @@ void umm_fork(struct umm *u, struct umm *child);
 void umm_exit(struct umm *u);
 struct upage *umm_find(struct umm *u, u64 va);
 struct upage *upage_by_pa(u64 pa, struct umm **owner);
-void umm_sync_begin(struct umm *u);
-void umm_synced(struct umm *u, u64 first, u64 last, bool wider);	/* devices must see it now */
+u64 umm_sync_begin(void);
+void umm_synced(struct umm *u, u64 begun, u64 first, u64 last, bool wider);	/* devices must see it now */
 void umm_callback(struct umm *u, u64 start, u64 end);
 void umm_reset(void);
 unsigned int umm_mms_live(void);

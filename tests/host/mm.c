@@ -26,6 +26,7 @@
 
 static struct { struct umm *u; struct upage *p; } u4k[U4K_MAX], u2m[U2M_MAX], u1g[U1G_MAX];
 static unsigned int mms_live, mm_ids;
+static u64 entry_clock;			/* ticks when an entry is written */
 
 /* ---- user pages ----------------------------------------------------------- */
 
@@ -456,6 +457,7 @@ static struct upage *map_locked(struct umm *u, u64 va, u64 size, bool writable, 
 	}
 	t[idx(va, level)] = entry_value(p);
 	p->mapped = true;
+	p->since = ++entry_clock;
 	if (p->hugetlb)
 		atomic_long_add(size >> 12, &u->mm.hugetlb_usage);
 	sched_point();
@@ -487,7 +489,7 @@ void umm_protect(struct umm *u, u64 first, u64 last, bool writable)
 		if (writable) {
 			/* Only grows: the kernel tells nobody. */
 			p->wvisible = false;
-			p->pending = false;
+			p->since = ++entry_clock;
 			p->writable = true;
 			*entry_of(u, p) |= FS_RW;
 			sched_point();
@@ -570,6 +572,7 @@ void umm_migrate(struct umm *u, struct upage *p)
 		if (p->pa) {
 			*entry_of(u, p) = entry_value(p);
 			p->mapped = true;
+			p->since = ++entry_clock;
 			p->wvisible = true;
 		} else {
 			memset(p, 0, sizeof(*p));
@@ -676,22 +679,23 @@ void umm_unref(struct umm *u) { mmdrop(&u->mm); }
  * A call that makes devices see what is there begins, and has ended: what was
  * there at both times must be seen from then on.
  */
-void umm_sync_begin(struct umm *u)
+u64 umm_sync_begin(void)
 {
-	unsigned int i;
-
-	for (i = 0; i < MM_PAGES; i++)
-		u->pages[i].pending = u->pages[i].mapped;
+	return entry_clock;
 }
 
-/* @wider: nothing is cached with fewer rights than pages have now. */
-void umm_synced(struct umm *u, u64 first, u64 last, bool wider)
+/*
+ * @begun: from umm_sync_begin(); others may be under way at the same time.
+ * @wider: nothing is cached with fewer rights than pages have now.
+ */
+void umm_synced(struct umm *u, u64 begun, u64 first, u64 last, bool wider)
 {
 	unsigned int i;
 
 	for (i = 0; i < MM_PAGES; i++)
 		/* A part of a 1 GiB page does not name it (a part of 2 MiB does). */
-		if (in_range(&u->pages[i], first, last) && u->pages[i].pending &&
+		if (in_range(&u->pages[i], first, last) && u->pages[i].mapped &&
+		    u->pages[i].since <= begun &&
 		    (u->pages[i].size <= 1ull << PMD_SHIFT || u->pages[i].hugetlb ||
 		     (first <= u->pages[i].va && last >= u->pages[i].va + u->pages[i].size - 1))) {
 			u->pages[i].visible = true;

@@ -524,6 +524,7 @@ int w_bind(int c, struct wfn *fn, struct umm *u, bool no_pasid, u32 pasid, u32 *
 	struct mm_struct *was = current->mm;
 	struct wbinding *b = NULL;
 	unsigned int i;
+	u64 begun;
 	int err;
 
 	if (!enter(c))
@@ -539,7 +540,7 @@ int w_bind(int c, struct wfn *fn, struct umm *u, bool no_pasid, u32 pasid, u32 *
 	/* exit_mmap() comes after the last user: a caller keeps its mm. */
 	u->mm.mm_users.counter++;
 	current->mm = &u->mm;
-	umm_sync_begin(u);
+	begun = umm_sync_begin();
 	err = vtdp_client_bind(w.client[c], &arg);
 	current->mm = was;
 	if (err) {
@@ -549,7 +550,14 @@ int w_bind(int c, struct wfn *fn, struct umm *u, bool no_pasid, u32 pasid, u32 *
 		b->id = arg.out_binding;
 		if (!no_pasid)
 			b->pasid = arg.out_pasid;
-		umm_synced(u, 0, ~0ull, !bound_elsewhere(b));
+		/*
+		 * While it waited its function may have been detached, and the
+		 * number of the device given to another.
+		 */
+		for (i = 0; i < w.fns && b->doomed; i++)
+			if (w.fn[i].client == c && w.fn[i].id == arg.device)
+				b->fn = &w.fn[i];
+		umm_synced(u, begun, 0, ~0ull, !bound_elsewhere(b));
 		if (!no_pasid && !arg.out_pasid)
 			fail_rule("PASID 0", "handed out");
 		/* One mm, one PASID. */
@@ -587,6 +595,7 @@ int w_unbind(struct wbinding *b)
 int w_sync(int c, struct umm *u, u64 first, u64 last)
 {
 	struct mm_struct *was = current->mm;
+	u64 begun;
 	int err;
 
 	if (!enter(c))
@@ -595,11 +604,11 @@ int w_sync(int c, struct umm *u, u64 first, u64 last)
 		return leave(c, -ESRCH);
 	u->mm.mm_users.counter++;
 	current->mm = &u->mm;
-	umm_sync_begin(u);
+	begun = umm_sync_begin();
 	err = vtdp_client_sync(w.client[c], first, last - first + 1);
 	current->mm = was;
 	if (!err)
-		umm_synced(u, first, last, true);
+		umm_synced(u, begun, first, last, true);
 	mmput(&u->mm);
 	return leave(c, err);
 }
@@ -718,7 +727,7 @@ static struct wbinding *covering(struct wfn *fn, u32 pasid, struct umm *u)
 			continue;
 		if (w.conf.any_layout && pasid != NO_PASID)
 			return b;
-		if (b->fn == fn && (b->pasid == pasid || (!b->pasid && pasid != NO_PASID)))
+		if ((b->fn == fn || b->doomed) && (b->pasid == pasid || (!b->pasid && pasid != NO_PASID)))
 			return b;
 	}
 	return NULL;
