@@ -214,6 +214,24 @@ static int nl_put_info(struct sk_buff *skb, void *object)
 			  atomic64_read(&events_dropped));
 }
 
+static int nl_put_last_fault(struct sk_buff *skb, struct vtdp_unit *unit)
+{
+	struct vtdpasid_event fault;
+
+	spin_lock(&unit->devices_lock);
+	fault = unit->last_fault;
+	spin_unlock(&unit->devices_lock);
+	if (!fault.type)
+		return 0;
+	return nl_put_u64(skb, VTDPASID_A_UNIT_LAST_FAULT_TIME, fault.time) ||
+	       nla_put_u16(skb, VTDPASID_A_UNIT_LAST_FAULT_RID, fault.rid) ||
+	       (fault.flags & VTDPASID_EVENT_PASID &&
+		nla_put_u32(skb, VTDPASID_A_UNIT_LAST_FAULT_PASID, fault.pasid)) ||
+	       nla_put_u32(skb, VTDPASID_A_UNIT_LAST_FAULT_FLAGS, fault.flags) ||
+	       nla_put_u32(skb, VTDPASID_A_UNIT_LAST_FAULT_REASON, fault.reason) ||
+	       nl_put_u64(skb, VTDPASID_A_UNIT_LAST_FAULT_ADDR, fault.addr);
+}
+
 static int nl_put_unit(struct sk_buff *skb, void *object)
 {
 	struct vtdpasid_unit_info info = {};
@@ -234,7 +252,8 @@ static int nl_put_unit(struct sk_buff *skb, void *object)
 	       nl_put_u64(skb, VTDPASID_A_UNIT_DOORBELLS, info.out_doorbells) ||
 	       nl_put_u64(skb, VTDPASID_A_UNIT_DESCRIPTORS, info.out_descriptors) ||
 	       nl_put_u64(skb, VTDPASID_A_UNIT_REQUESTS, info.out_requests) ||
-	       nl_put_u64(skb, VTDPASID_A_UNIT_OVERFLOWS, info.out_overflows);
+	       nl_put_u64(skb, VTDPASID_A_UNIT_OVERFLOWS, info.out_overflows) ||
+	       nl_put_last_fault(skb, unit);
 }
 
 static int nl_put_device(struct sk_buff *skb, void *object)

@@ -168,6 +168,7 @@ static void fault_deliver(struct vtdp_unit *unit, struct vtdpasid_event *event)
 		vtdp_space_fault(binding->space, event->addr);
 	}
 	vtdp_event_tell(unit, device, binding, event);
+	unit->last_fault = *event;
 	trace_vtdp_fault(event);
 	fault_log(unit, event, binding);
 	spin_unlock(&unit->devices_lock);

@@ -394,6 +394,7 @@ struct vtdp_dmar {
  * @fault_pace: of @fault_work
  * @strays: functions to be cut off if they go on; of @fault_work
  * @faults: records read
+ * @last_fault: the last of them; under @devices_lock
  * @prq_irq: page-request event
  * @prq_work: reads the page requests
  * @prq_pace: of @prq_work
@@ -424,13 +425,14 @@ struct vtdp_unit {
 	struct ida dids;
 	struct vtdp_pool pool;
 	struct list_head devices;
-	spinlock_t devices_lock;	/* @devices, and their bindings */
+	spinlock_t devices_lock;	/* @devices, their bindings, @last_fault */
 	unsigned int nr_devices;
 	struct vtdp_irq fault_irq;
 	struct delayed_work fault_work;
 	struct vtdp_pace fault_pace;
 	struct vtdp_stray strays[VTDP_STRAYS];
 	atomic64_t faults;
+	struct vtdpasid_event last_fault;
 	struct vtdp_irq prq_irq;
 	struct delayed_work prq_work;
 	struct vtdp_pace prq_pace;

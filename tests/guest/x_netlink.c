@@ -432,6 +432,25 @@ static void unit_is(const struct object *o, const char *what)
 	       o->num[VTDPASID_A_UNIT_OVERFLOWS] == u.out_overflows,
 	       "%s: its counters (%llu faults, %llu descriptors)", what,
 	       u.out_faults, u.out_descriptors);
+	/* The module is loaded anew for each program. */
+	tap_ok(has(o, VTDPASID_A_UNIT_LAST_FAULT_TIME) == !!u.out_faults &&
+	       has(o, VTDPASID_A_UNIT_LAST_FAULT_ADDR) == !!u.out_faults,
+	       "%s: a last fault, if there was one", what);
+}
+
+/* @ev is the last fault. */
+static void last_fault_is(const struct vtdpasid_event *ev, const char *what)
+{
+	struct object o;
+
+	tap_is(nl_list(&cli, VTDPASID_NL_CMD_UNIT_GET, &o, 1), 1, "%s: one unit", what);
+	tap_ok(o.num[VTDPASID_A_UNIT_LAST_FAULT_TIME] == ev->time &&
+	       o.num[VTDPASID_A_UNIT_LAST_FAULT_RID] == ev->rid &&
+	       o.num[VTDPASID_A_UNIT_LAST_FAULT_PASID] == ev->pasid &&
+	       o.num[VTDPASID_A_UNIT_LAST_FAULT_FLAGS] == ev->flags &&
+	       o.num[VTDPASID_A_UNIT_LAST_FAULT_REASON] == ev->reason &&
+	       o.num[VTDPASID_A_UNIT_LAST_FAULT_ADDR] == ev->addr,
+	       "%s: it is the unit's last one", what);
 }
 
 static void device_is(const struct object *o, int i, const char *what)
@@ -648,6 +667,7 @@ static void test_fault(uint32_t binding, uint32_t pasid)
 	       o.text[VTDPASID_A_EVENT_REASON_TEXT]);
 
 	/* An unknown PASID: of the function, of no binding. */
+	last_fault_is(&ev, "fault");
 	if (!tap_is(svat_fault(bed.fd, dev, 0, 0x777, 0x1000, false, &ev), 0, "another fault"))
 		return;
 	event_is(&o, VTDPASID_EVENT_FAULT, "fault of a PASID that is not bound");
@@ -656,6 +676,7 @@ static void test_fault(uint32_t binding, uint32_t pasid)
 	tap_ok(has(&o, VTDPASID_A_EVENT_PASID) == !!(ev.flags & VTDPASID_EVENT_PASID) &&
 	       o.num[VTDPASID_A_EVENT_PASID] == ev.pasid && !has(&o, VTDPASID_A_EVENT_BINDING_ID) &&
 	       !has(&o, VTDPASID_A_EVENT_PID), "fault of a PASID that is not bound: no process");
+	last_fault_is(&ev, "fault of a PASID that is not bound");
 	no_event("faults");
 }
 

@@ -3,12 +3,13 @@
  * vtdpasid explain - what hardware does with a request, and why: each entry that
  * it walks, as it is in memory now, and the verdict.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "kmsg.h"
+#include "nl.h"
 #include "walk.h"
 
 #define PASID_LIMIT	(1u << 20)
@@ -25,7 +26,7 @@ struct question {
 	uint32_t pasid;			/* 0: a request without */
 	uint64_t addr;
 	bool last_fault;
-	struct fault fault;		/* with @last_fault */
+	struct nl_unit unit;		/* whose last fault it is */
 };
 
 /* What helps when a request ends so. */
@@ -147,15 +148,19 @@ static void print_verdict(const char *kind, const struct verdict *verdict)
 	out_object_end();
 }
 
-static void print_fault(const struct fault *fault)
+static void print_fault(const struct question *q)
 {
+	const struct nl_unit *u = &q->unit;
+
 	out_object("fault");
-	out_function("function", "the last fault in the kernel log: ", fault->function);
-	out_str("access", " ", fault->write ? "write" : "read");
-	out_hex("address", " of ", fault->addr);
-	out_u64("pasid", ", PASID ", fault->pasid);
-	out_str("reason_text", ": ", fault->reason);
-	out_text("\n");
+	out_function("function", "the last fault: ", q->function);
+	out_str("access", " ", u->last_fault_flags & VTDPASID_EVENT_WRITE ? "write" : "read");
+	out_hex("address", " of ", q->addr);
+	out_u64("pasid", ", PASID ", q->pasid);
+	out_str("reason_text", ": ", vtdp_fault_reason(u->last_fault_reason));
+	out_hex(NULL, " (", u->last_fault_reason);
+	out_u64("reason", NULL, u->last_fault_reason);
+	out_text(")\n");
 	out_object_end();
 }
 
@@ -168,7 +173,7 @@ static void print(const struct question *q, const struct vtdpasid_walk *walk)
 
 	out_begin("explain");
 	if (q->last_fault)
-		print_fault(&q->fault);
+		print_fault(q);
 	out_function("function", "", q->function);
 	out_hex("address", ", address ", q->addr);
 	if (q->pasid)
@@ -227,6 +232,37 @@ static int parse(int argc, char **argv, struct question *q)
 	return STATUS_OK;
 }
 
+/* What the last fault of any unit asked for. */
+static int last_fault(struct question *q)
+{
+	static const struct vtdp_problem none = {
+		.err = ENOENT, .what = "cannot explain the last fault",
+		.why = "no DMA has failed since the module was loaded",
+		.next = "vtdpasid monitor, and let it happen again",
+	};
+	struct nl_state state;
+	unsigned int i;
+	int status = netlink_open();
+
+	if (!status)
+		status = netlink_state_get(&state, NL_UNITS);
+	if (status)
+		return status;
+	for (i = 0; i < state.nr_units; i++)
+		if (state.units[i].last_fault_time > q->unit.last_fault_time)
+			q->unit = state.units[i];
+	netlink_state_free(&state);
+	if (!q->unit.last_fault_time) {
+		out_error(&none);
+		return STATUS_REFUSED;
+	}
+	q->function.segment = q->unit.segment;
+	q->function.rid = q->unit.last_fault_rid;
+	q->pasid = q->unit.last_fault_pasid;
+	q->addr = q->unit.last_fault_addr;
+	return STATUS_OK;
+}
+
 static int run(int argc, char **argv)
 {
 	struct question q = { 0 };
@@ -234,12 +270,8 @@ static int run(int argc, char **argv)
 	int status = parse(argc, argv, &q);
 	struct vtdp *v;
 
-	if (!status && q.last_fault) {
-		status = kmsg_last_fault(&q.fault);
-		q.function = q.fault.function;
-		q.pasid = q.fault.pasid;
-		q.addr = q.fault.addr;
-	}
+	if (!status && q.last_fault)
+		status = last_fault(&q);
 	if (status)
 		return status;
 	v = vtdp_open();

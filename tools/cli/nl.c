@@ -73,6 +73,12 @@ static const struct field unit_fields[] = {
 	FIELD(UNIT_DESCRIPTORS, U64, nl_unit, descriptors),
 	FIELD(UNIT_REQUESTS, U64, nl_unit, requests),
 	FIELD(UNIT_OVERFLOWS, U64, nl_unit, overflows),
+	FIELD(UNIT_LAST_FAULT_TIME, U64, nl_unit, last_fault_time),
+	FIELD(UNIT_LAST_FAULT_RID, U16, nl_unit, last_fault_rid),
+	FIELD(UNIT_LAST_FAULT_PASID, U32, nl_unit, last_fault_pasid),
+	FIELD(UNIT_LAST_FAULT_FLAGS, U32, nl_unit, last_fault_flags),
+	FIELD(UNIT_LAST_FAULT_REASON, U32, nl_unit, last_fault_reason),
+	FIELD(UNIT_LAST_FAULT_ADDR, U64, nl_unit, last_fault_addr),
 };
 
 static const struct field device_fields[] = {

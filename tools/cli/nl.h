@@ -39,6 +39,12 @@ struct nl_unit {
 	uint64_t descriptors;
 	uint64_t requests;
 	uint64_t overflows;
+	uint64_t last_fault_time;	/* 0: there was none */
+	uint16_t last_fault_rid;
+	uint32_t last_fault_pasid;
+	uint32_t last_fault_flags;
+	uint32_t last_fault_reason;
+	uint64_t last_fault_addr;
 };
 
 struct nl_device {
