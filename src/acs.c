@@ -3,8 +3,8 @@
  * Access control services (PCIe 6.12) on the way from a function to the root
  * complex. Without request redirection and upstream forwarding a switch or
  * root port may route a request to a peer by its address, which is a virtual
- * one here. The kernel sets both for its own IOMMU driver only, so we do, while
- * a function below is attached.
+ * one here; and so may a device with several functions. The kernel sets both for
+ * its own IOMMU driver only, so we do, while a function below is attached.
  */
 #include <linux/pci.h>
 #include <linux/slab.h>
@@ -12,11 +12,11 @@
 #include "vtdpasid.h"
 
 /**
- * struct acs_port - a port that we changed
+ * struct acs_port - a port, or a function of several, that we changed
  * @node: in acs_ports
  * @port: a reference is held
  * @ctrl: its ACS control before
- * @users: attached functions below it
+ * @users: attached functions below it, itself included
  */
 struct acs_port {
 	struct list_head node;
@@ -38,41 +38,54 @@ static struct acs_port *acs_find(struct pci_dev *port)
 	return NULL;
 }
 
-/* Ports that could route requests to peers; others only pass them on. */
-static bool acs_matters(struct pci_dev *port)
+static bool acs_is_port(struct pci_dev *pdev)
 {
-	return pci_is_pcie(port) &&
-	       (pci_pcie_type(port) == PCI_EXP_TYPE_ROOT_PORT ||
-		pci_pcie_type(port) == PCI_EXP_TYPE_DOWNSTREAM);
+	return pci_pcie_type(pdev) == PCI_EXP_TYPE_ROOT_PORT ||
+	       pci_pcie_type(pdev) == PCI_EXP_TYPE_DOWNSTREAM;
 }
 
-/* Where its access control services are, if it has those that are needed; or 0. */
-static int acs_able(struct pci_dev *port)
+/*
+ * Ports route requests to peers, and one function of several may; others only
+ * pass requests on.
+ */
+static bool acs_matters(struct pci_dev *pdev)
 {
-	int pos = pci_find_ext_capability(port, PCI_EXT_CAP_ID_ACS);
+	return pci_is_pcie(pdev) && (acs_is_port(pdev) || pdev->multifunction);
+}
+
+/*
+ * Where its access control services are, if it has those that are needed; or 0.
+ * @needed: which of them. Functions have redirection if there is something to
+ * redirect, and never upstream forwarding (PCIe 6.12.1.2).
+ */
+static int acs_able(struct pci_dev *pdev, u16 *needed)
+{
+	int pos = pci_find_ext_capability(pdev, PCI_EXT_CAP_ID_ACS);
 	u16 cap;
 
 	if (!pos)
 		return 0;
-	pci_read_config_word(port, pos + PCI_ACS_CAP, &cap);
-	return (cap & VTDP_ACS_NEEDED) == VTDP_ACS_NEEDED ? pos : 0;
+	pci_read_config_word(pdev, pos + PCI_ACS_CAP, &cap);
+	*needed = acs_is_port(pdev) ? VTDP_ACS_NEEDED : cap & PCI_ACS_RR;
+	return (cap & *needed) == *needed ? pos : 0;
 }
 
 /**
- * vtdp_acs_lacking() - which port may route a function's requests to its peers
+ * vtdp_acs_lacking() - what may route a function's requests to its peers
  * @pdev: the function
  * @nth: 0 for the first on the way up, and so on
  *
  * Context: may sleep.
- * Return: the port, which stays as long as @pdev does; NULL when there is none.
+ * Return: the port, or @pdev itself, which is one of several functions; a port
+ * stays as long as @pdev does. NULL when there is none.
  */
 struct pci_dev *vtdp_acs_lacking(struct pci_dev *pdev, unsigned int nth)
 {
 	struct pci_dev *port;
+	u16 needed;
 
-	for (port = pci_upstream_bridge(pdev); port;
-	     port = pci_upstream_bridge(port))
-		if (acs_matters(port) && !acs_able(port) && !nth--)
+	for (port = pdev; port; port = pci_upstream_bridge(port))
+		if (acs_matters(port) && !acs_able(port, &needed) && !nth--)
 			return port;
 	return NULL;
 }
@@ -80,14 +93,14 @@ struct pci_dev *vtdp_acs_lacking(struct pci_dev *pdev, unsigned int nth)
 static int acs_port_get(struct pci_dev *port)
 {
 	struct acs_port *acs = acs_find(port);
-	int pos = acs_able(port);
-	u16 ctrl;
+	u16 ctrl, needed;
+	int pos = acs_able(port, &needed);
 
 	/* It may have gone since it was looked at. */
 	if (!pos)
 		return -ENODEV;
 	pci_read_config_word(port, pos + PCI_ACS_CTRL, &ctrl);
-	if (!acs && (ctrl & VTDP_ACS_NEEDED) == VTDP_ACS_NEEDED)
+	if (!acs && (ctrl & needed) == needed)
 		return 0;
 	if (!acs) {
 		acs = kzalloc(sizeof(*acs), GFP_KERNEL);
@@ -96,8 +109,7 @@ static int acs_port_get(struct pci_dev *port)
 		acs->port = pci_dev_get(port);
 		acs->ctrl = ctrl;
 		list_add(&acs->node, &acs_ports);
-		pci_write_config_word(port, pos + PCI_ACS_CTRL,
-				      ctrl | VTDP_ACS_NEEDED);
+		pci_write_config_word(port, pos + PCI_ACS_CTRL, ctrl | needed);
 	}
 	acs->users++;
 	return 0;
@@ -131,13 +143,11 @@ int vtdp_acs_get(struct pci_dev *pdev)
 	int err;
 
 	lockdep_assert_held(&vtdp_lock);
-	for (port = pci_upstream_bridge(pdev); port;
-	     port = pci_upstream_bridge(port)) {
+	for (port = pdev; port; port = pci_upstream_bridge(port)) {
 		err = acs_matters(port) ? acs_port_get(port) : 0;
 		if (!err)
 			continue;
-		for (undo = pci_upstream_bridge(pdev); undo != port;
-		     undo = pci_upstream_bridge(undo))
+		for (undo = pdev; undo != port; undo = pci_upstream_bridge(undo))
 			acs_port_put(undo);
 		return err;
 	}
@@ -150,8 +160,7 @@ void vtdp_acs_put(struct pci_dev *pdev)
 	struct pci_dev *port;
 
 	lockdep_assert_held(&vtdp_lock);
-	for (port = pci_upstream_bridge(pdev); port;
-	     port = pci_upstream_bridge(port))
+	for (port = pdev; port; port = pci_upstream_bridge(port))
 		acs_port_put(port);
 }
 
@@ -162,29 +171,28 @@ void vtdp_acs_put(struct pci_dev *pdev)
  * The PCI core knows nothing of what we set.
  *
  * Context: may sleep; under vtdp_lock.
- * Return: whether each port on the way up redirects requests.
+ * Return: whether it and each port on the way up redirects requests.
  */
 bool vtdp_acs_restore(struct pci_dev *pdev)
 {
 	struct pci_dev *port;
-	u16 ctrl;
+	u16 ctrl, needed;
 	int pos;
 
 	lockdep_assert_held(&vtdp_lock);
-	for (port = pci_upstream_bridge(pdev); port;
-	     port = pci_upstream_bridge(port)) {
+	for (port = pdev; port; port = pci_upstream_bridge(port)) {
 		if (!acs_matters(port))
 			continue;
-		pos = pci_find_ext_capability(port, PCI_EXT_CAP_ID_ACS);
+		pos = acs_able(port, &needed);
 		if (!pos)
 			return false;
 		pci_read_config_word(port, pos + PCI_ACS_CTRL, &ctrl);
 		if (acs_find(port)) {
 			pci_write_config_word(port, pos + PCI_ACS_CTRL,
-					      ctrl | VTDP_ACS_NEEDED);
+					      ctrl | needed);
 			pci_read_config_word(port, pos + PCI_ACS_CTRL, &ctrl);
 		}
-		if ((ctrl & VTDP_ACS_NEEDED) != VTDP_ACS_NEEDED)
+		if ((ctrl & needed) != needed)
 			return false;
 	}
 	return true;

@@ -904,7 +904,7 @@ int vtdp_owner_alias(struct pci_dev *pdev, unsigned int nth,
 		     struct pci_dev **other);
 void vtdp_owner_cut_off(struct vtdp_unit *unit, u16 rid);
 
-/* acs.c: access control services on the way up */
+/* acs.c: access control services of a function and on the way up */
 #define VTDP_ACS_NEEDED		(PCI_ACS_RR | PCI_ACS_UF)
 
 struct pci_dev *vtdp_acs_lacking(struct pci_dev *pdev, unsigned int nth);

@@ -109,7 +109,8 @@ suites() {
 		device=pcie-root-port,id=rp1,chassis=1,addr=6 device=sva-testdev,bus=rp1 \
 		device=ioh3420,id=rp2,chassis=2,addr=7 device=sva-testdev,bus=rp2 \
 		device=edu,addr=8 device=pcie-pci-bridge,id=br,addr=9 \
-		device=edu,bus=br,addr=1 device=edu,bus=br,addr=2
+		device=edu,bus=br,addr=1 device=edu,bus=br,addr=2 \
+		device=sva-testdev,addr=a.0,multifunction=on device=sva-testdev,addr=a.1
 	suite preflight-firmware programs=x_preflight:firmware \
 		option="--file=$guest/dmar.aml:kernel/firmware/acpi/dmar.aml" \
 		device=edu,addr=6 device=qemu-xhci,addr=7 \

@@ -242,9 +242,10 @@ struct vtdpasid_handback {
  * bound without PASID; a function that a kernel driver drives keeps it. A
  * claimed function becomes bus master now. When the function is removed, or its
  * driver is unbound, the attachment ends with a VTDPASID_EVENT_DEVICE_GONE.
- * PASIDs are not used (@out_pasid_max is 0) where a port on the way up lacks
- * access control services (VTDPASID_DEVICE_NO_ACS): requests could be routed to
- * a peer by an address that is a virtual one. Needs CAP_SYS_ADMIN.
+ * PASIDs are not used (@out_pasid_max is 0) where a port on the way up, or the
+ * function when it is one of several, lacks access control services
+ * (VTDPASID_DEVICE_NO_ACS): requests could be routed to a peer by an address
+ * that is a virtual one. Needs CAP_SYS_ADMIN.
  *
  * Errors:
  *   ENODEV           no such function, or it is being removed
@@ -256,8 +257,8 @@ struct vtdpasid_handback {
  *   EISDIR           it is a bridge
  *   EXDEV            its requests cannot be told apart from another
  *                    function's; with pasid_table=system, functions of
- *                    another unit are attached; with ATS, a port on the way
- *                    up lacks access control services
+ *                    another unit are attached; with ATS, access control
+ *                    services are lacking
  *   EACCES           not in a virtual machine, so its interrupts are not
  *                    isolated: load with allow_unsafe_interrupts=1
  *   EPROTONOSUPPORT  ATS or PRI was asked for and function or unit lacks it,
@@ -442,8 +443,8 @@ struct vtdpasid_pasid_free {
  *                    id left, or the address space too many bindings
  *   EPROTONOSUPPORT  the device has no PASID capability
  *   ENXIO            without PASID, but a kernel driver drives the function
- *   EXDEV            without PASID, and a port on the way up lacks access control
- *                    services (VTDPASID_DEVICE_NO_ACS)
+ *   EXDEV            without PASID, and access control services are lacking
+ *                    (VTDPASID_DEVICE_NO_ACS)
  *   ENODEV           the device was stopped
  *   ESRCH            the address space is ending
  *   ETIMEDOUT        the unit did not complete an invalidation

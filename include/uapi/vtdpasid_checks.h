@@ -206,8 +206,8 @@
 	  "its driver switched its PASIDs on", \
 	  "unbind that driver, and claim the function") \
 	X(ACS, 48, \
-	  "ports on the way up send all requests to the unit", "ACS capability", \
-	  "a port above lacks access control services: requests may reach a peer past the unit", \
+	  "all requests go to the unit, past ports and functions beside it", "ACS capability", \
+	  "it lacks access control services: requests may reach a peer past the unit", \
 	  "put it into another slot; see also pci=config_acs=") \
 	X(TRUSTED, 49, \
 	  "the firmware does not mark its port as open to strangers", "ACPI ExternalFacingPort", \

@@ -368,8 +368,12 @@ static unsigned int __sva_unused kmsg_count(int fd, const char *word, bool show)
 			*end = 0;
 		if (word && !strstr(text, word))
 			continue;
-		/* Newer kernels tell of each reset of a function. */
-		if (!word && (strstr(text, ": resetting") || strstr(text, ": reset done")))
+		/*
+		 * Newer kernels tell of each reset of a function, and all of a
+		 * machine that was kept waiting.
+		 */
+		if (!word && (strstr(text, ": resetting") || strstr(text, ": reset done") ||
+			      strstr(text, "hrtimer: interrupt took")))
 			continue;
 		if (show)
 			tap_diag("kernel log: %s", text);

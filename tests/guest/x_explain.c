@@ -258,6 +258,7 @@ static void odd_addresses(void)
 	child_start(&child, sleeper, NULL);
 	state("a page that a child shares", cow);
 	child_kill(&child, SIGKILL);
+	child_wait(&child, LONG_MS);
 	moved = mremap(cow, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
 		       (void *)((uintptr_t)cow - 16 * MB));
 	if (moved == MAP_FAILED)
@@ -310,8 +311,7 @@ static void pasids(void)
 		fatal("the child is not bound");
 	state_of("a PASID that is another device's", 0, theirs, p, false);
 	child_kill(&child, SIGKILL);
-	/* Its end is an event; until then the entry may be there. */
-	sleep_ms(100);
+	child_wait(&child, LONG_MS);
 	state_of("the PASID of a process that has ended", 1, theirs, p, false);
 	state_of("ours on a device that we are not bound to", 1, pasid, p, false);
 	munmap(p, PAGE);

@@ -547,7 +547,7 @@ static void test_bridge(const char *bridge, const char *one, const char *two)
 	pci_release(&f[1]);
 }
 
-/* A port without access control services. */
+/* A port without access control services, or the function itself: one of several. */
 static void test_no_acs(const char *port, const char *name)
 {
 	const struct vtdpasid_check_result *r;
@@ -563,7 +563,7 @@ static void test_no_acs(const char *port, const char *name)
 	sound(&l, VTDPASID_SCOPE_DEVICE, "without ACS");
 	is(&l, ID(ACS), NO, REFUSES(PASID) | REFUSES(ATS), "without ACS");
 	r = find(&l, ID(ACS));
-	tap_ok(r->flags & VTDPASID_RESULT_OTHER && r->rid == p.rid, "without ACS: PREFLIGHT names the port");
+	tap_ok(r->flags & VTDPASID_RESULT_OTHER && r->rid == p.rid, "without ACS: PREFLIGHT names %s", port);
 	attach_as_foretold(&f, 0, 0, ID(ACS), "without ACS");
 	attach_as_foretold(&f, VTDPASID_ATTACH_ATS, -EXDEV, ID(ACS), "without ACS, with ATS");
 	if (vt_attach(fd, &f, 0, &out))
@@ -604,6 +604,8 @@ static void test_all(void)
 	test_stub("0000:00:08.0", "uio_pci_generic");
 	test_hotplug("0000:00:06.0", "0000:01:00.0");
 	test_no_acs("0000:00:07.0", "0000:02:00.0");
+	test_no_acs("0000:00:0a.0", "0000:00:0a.0");
+	test_no_acs("0000:00:0a.1", "0000:00:0a.1");
 	test_bridge("0000:00:09.0", "0000:03:01.0", "0000:03:02.0");
 }
 

@@ -251,6 +251,7 @@ static void lists(struct bed *bed)
 	says(c.out, "\033[", "colours");
 	tap_ok(!cli(&c, "device show 00:04.0") && !strchr(c.out, '\033'), "no colours into a file");
 	child_kill(&child, SIGKILL);
+	child_wait(&child, LONG_MS);
 	tap_is(cli(&c, "binding"), 0, "bindings of a process that has ended");
 	emit("binding-ended");
 	vt_unbind(bed->fd, with);
