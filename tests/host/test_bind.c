@@ -455,8 +455,42 @@ static void ats_order(void)
 	end("a device that refills its TLB at once");
 }
 
+/* A page of a mm is reclaimed while its end waits for hardware. */
+static bool reclaimed;
+static void reclaim(void)
+{
+	if (reclaimed)
+		return;
+	reclaimed = true;
+	umm_callback(w.proc[0], VA(0), VA(1));
+}
+
+static void reclaim_at_the_end(void)
+{
+	struct vtdp_binding *binding;
+	unsigned int i, used = 0;
+	unsigned long id = 0;
+
+	begin(1);
+	umm_map(w.proc[0], VA(0), PAGE_SIZE, true, false);
+	MUST(w_attach(0, w_fn(0, F_CLAIMED), 0), 0);
+	OK(w_bind(0, w_fn(0, F_CLAIMED), w.proc[0], false, 0, NULL));
+	binding = xa_find(&w.client[0]->bindings, &id, ULONG_MAX, XA_PRESENT);
+	reclaimed = false;
+	conduct.lazy = 3;
+	relax_hook = reclaim;
+	w_exit(w.proc[0]);
+	relax_hook = NULL;
+	for (i = 0; i < VTDP_ROOT_SLOTS; i++)
+		used += !!binding->space->root[i];
+	tap_ok(reclaimed && !used, "%s: the root of an mm that ended stays empty (%u slots)",
+	       the_name, used);
+	end("reclaim at the end");
+}
+
 static void (*const parts[])(void) = { life, isolation, without_pasid, driver_goes_on, mapping,
-	many_pasids, leaf_goes, races, fail_nth, ats, ats_order, silent };
+	many_pasids, leaf_goes, races, fail_nth, ats, ats_order,
+	reclaim_at_the_end, silent };
 
 int main(int argc, char **argv)
 {

@@ -832,7 +832,7 @@ struct pci_dev {
 	u32 class;
 	bool eetlp_prefix_path, pasid_no_tlp;
 	u8 reset_methods[8];
-	bool untrusted, is_virtfn, is_physfn, ats_enabled, pasid_enabled, pri_enabled, is_busmaster;
+	bool untrusted, multifunction, is_virtfn, is_physfn, ats_enabled, pasid_enabled, pri_enabled, is_busmaster;
 	u32 pri_reqs_alloc;
 	int error_state;
 	u16 ats_cap;
