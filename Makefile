@@ -35,6 +35,7 @@ help:
 	@echo '  fuzz          random inputs, in userspace: SECONDS=60 SEED=1'
 	@echo '  fuzz-guest    random calls, in a guest that watches itself: SECONDS=300'
 	@echo '  check-all     all checks but check-mutants, and long random runs'
+	@echo '  bench         measured beside the in-kernel driver; bench-quick: in 3 minutes'
 
 module:
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
@@ -96,6 +97,13 @@ fuzz-guest:
 	scripts/debug-kernel.sh
 	tests/run-guest.sh --kernel 6.1-debug --only fuzz --fuzz $(or $(SECONDS),300)$(if $(SEED),:$(SEED))
 
+bench:
+	tests/bench/run.sh
+
+bench-quick:
+	tests/bench/run.sh --quick
+
+
 check-all: check check-kernels check-debug dkms-check
 	tests/run-guest.sh --kernel $(KERNEL) --only fuzz --fuzz 20
 	$(MAKE) -C tests/host O=$(CURDIR)/build/host fuzz SECONDS=300
@@ -111,4 +119,5 @@ distclean: clean
 	rm -rf build
 
 .PHONY: all help module install tools tools-install dkms-install dkms-remove dkms-source check demo \
-	demo-sva check-kernels check-debug check-mutants fuzz fuzz-guest dkms-check check-all clean distclean
+	demo-sva check-kernels check-debug check-mutants fuzz fuzz-guest dkms-check bench bench-quick \
+	check-all clean distclean

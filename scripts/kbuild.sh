@@ -3,11 +3,12 @@
 #
 # kbuild.sh - build the module for a kernel of the test machine
 #
-# usage: scripts/kbuild.sh KERNEL [--src DIR] [--out DIR] [--] [MAKE-ARG]...
+# usage: scripts/kbuild.sh KERNEL [--src DIR] [--with DIR]... [--out DIR] [--] [MAKE-ARG]...
 #
 #   KERNEL       6.1, 6.12, 7.3 (scripts/testbed.sh fetches what is missing)
 #   --src DIR    build the module in DIR (it has a Kbuild or Makefile) instead
 #                of the one at the top of the tree
+#   --with DIR   copy this directory of the tree, too (repeatable)
 #   --out DIR    where to build (default: build/ko/KERNEL, with --src
 #                build/ko/KERNEL.NAME, NAME being the last part of DIR)
 #   MAKE-ARG     passed to kbuild: W=1, C=2, KCFLAGS=..., a target
@@ -23,12 +24,14 @@ set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
 src=$top out=
+with=()
 make_args=()
 kernel=
 while [ $# != 0 ]; do
 	case $1 in
 	-h | --help) help; exit 0 ;;
 	--src) [ $# -ge 2 ] || usage_error "--src needs a directory"; src=$2; shift ;;
+	--with) [ $# -ge 2 ] || usage_error "--with needs a directory"; with+=("$2"); shift ;;
 	--out) [ $# -ge 2 ] || usage_error "--out needs a directory"; out=$2; shift ;;
 	--) shift; make_args+=("$@"); break ;;
 	-*) make_args+=("$1") ;;
@@ -43,7 +46,7 @@ src=$(cd "$src" && pwd) || exit 1
 
 # base: the directory that is copied; sub: the module's place in it.
 case $src in
-"$top") base=$top sub=. parts=(Kbuild include src scripts) ;;
+"$top") base=$top sub=. parts=(Kbuild include src scripts "${with[@]}") ;;
 "$top"/*) base=$top sub=${src#"$top"/} parts=(Kbuild include src scripts "$sub") ;;
 *) base=$src sub=. parts=(.) ;;
 esac
