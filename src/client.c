@@ -109,10 +109,10 @@ static struct vtdp_pasid *reserved_find(struct vtdp_client *client, u32 nr)
 {
 	struct vtdp_pasid *pasid;
 
-	list_for_each_entry(pasid, &client->reserved, node)
-		if (pasid->nr == nr)
-			return pasid;
-	return NULL;
+	if (!pasid || pasid->state != VTDPASID_PASID_STATE_RESERVED ||
+	    pasid->client != client)
+		return NULL;
+	return pasid;
 }
 
 /**
@@ -120,6 +120,12 @@ static struct vtdp_pasid *reserved_find(struct vtdp_client *client, u32 nr)
  * @client: file
  * @space: space
  * @wanted: the number that it must be, or 0
+static void reserved_add(struct vtdp_client *client, struct vtdp_pasid *pasid)
+{
+	pasid->client = client;
+	list_add_tail(&pasid->node, &client->reserved);
+}
+
  * @min: lowest number to allocate, when it has none
  * @max: highest
  *
@@ -130,7 +136,7 @@ static struct vtdp_pasid *reserved_find(struct vtdp_client *client, u32 nr)
 int vtdp_client_give_pasid(struct vtdp_client *client, struct vtdp_space *space,
 			   u32 wanted, u32 min, u32 max)
 {
-	struct vtdp_pasid *pasid;
+	struct vtdp_pasid *pasid = vtdp_pasid_find(nr);
 
 	lockdep_assert_held(&vtdp_lock);
 	if (wanted && space->pasid && space->pasid->nr == wanted)
@@ -168,7 +174,7 @@ void vtdp_client_take_pasid(struct vtdp_client *client, struct vtdp_space *space
 		return;
 	}
 	vtdp_pasid_own(pasid, NULL);
-	list_add_tail(&pasid->node, &client->reserved);
+	reserved_add(client, pasid);
 }
 
 static int client_reserve(struct vtdp_client *client,
@@ -180,7 +186,7 @@ static int client_reserve(struct vtdp_client *client,
 		return -EINTR;
 	pasid = vtdp_pasid_alloc(min, max, current_uid(), capable(CAP_SYS_ADMIN));
 	if (!IS_ERR(pasid)) {
-		list_add_tail(&pasid->node, &client->reserved);
+		reserved_add(client, pasid);
 		arg->out_pasid = pasid->nr;
 	}
 	mutex_unlock(&vtdp_lock);

@@ -302,7 +302,8 @@ static int nl_put_pasid(struct sk_buff *skb, void *object)
 	       (pasid->state != VTDPASID_PASID_STATE_QUARANTINE &&
 		nla_put_u32(skb, VTDPASID_A_PASID_UID,
 			    from_kuid(&init_user_ns, pasid->uid))) ||
-	       (pasid->space && nl_put_pasid_owner(skb, pasid->space));
+	       (pasid->state == VTDPASID_PASID_STATE_OWNED &&
+		nl_put_pasid_owner(skb, pasid->space));
 }
 
 static int nl_put_binding(struct sk_buff *skb, void *object)

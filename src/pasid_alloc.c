@@ -20,9 +20,36 @@
 
 /* PASIDs that a directory of one page covers (9.4 and 9.5) */
 #define PASID_SMALL_LIMIT	32768
+#define PASID_LIMIT		BIT(20)
+
+static_assert(sizeof(struct vtdp_pasid) <= 32);
 
 static DEFINE_XARRAY_ALLOC1(pasids);	/* struct vtdp_pasid by number */
-static LIST_HEAD(quarantine);		/* oldest first */
+
+/**
+ * struct pasid_half - the numbers below PASID_SMALL_LIMIT, or the rest
+ * @quarantine: oldest first
+ * @fresh: numbers in their first freedom
+ */
+struct pasid_half {
+	struct list_head quarantine;
+	unsigned int fresh;
+};
+
+static struct pasid_half small = {
+	.quarantine = LIST_HEAD_INIT(small.quarantine),
+	.fresh = PASID_SMALL_LIMIT - 1,
+};
+
+static struct pasid_half large = {
+	.quarantine = LIST_HEAD_INIT(large.quarantine),
+	.fresh = PASID_LIMIT - PASID_SMALL_LIMIT,
+};
+
+static struct pasid_half *pasid_half(u32 nr)
+{
+	return nr < PASID_SMALL_LIMIT ? &small : &large;
+}
 
 /* How many numbers each user holds. */
 struct pasid_user {
@@ -61,15 +88,21 @@ static void pasid_user_put(struct pasid_user *user)
 static struct vtdp_pasid *pasid_take_fresh(u32 min, u32 max)
 {
 	struct vtdp_pasid *pasid;
+	u32 nr;
 	int err;
 
+	if (!pasid_half(min)->fresh)
+		return NULL;
 	pasid = kzalloc(sizeof(*pasid), GFP_KERNEL_ACCOUNT);
 	if (!pasid)
 		return ERR_PTR(-ENOMEM);
-	err = xa_alloc(&pasids, &pasid->nr, pasid, XA_LIMIT(min, max),
+	err = xa_alloc(&pasids, &nr, pasid, XA_LIMIT(min, max),
 		       GFP_KERNEL_ACCOUNT);
-	if (!err)
+	if (!err) {
+		pasid_half(min)->fresh--;
+		pasid->nr = nr;
 		return pasid;
+	}
 	kfree(pasid);
 	return err == -EBUSY ? NULL : ERR_PTR(err);
 }
@@ -78,7 +111,7 @@ static struct vtdp_pasid *pasid_take_quarantined(u32 min, u32 max)
 {
 	struct vtdp_pasid *pasid;
 
-	list_for_each_entry(pasid, &quarantine, node) {
+	list_for_each_entry(pasid, &pasid_half(min)->quarantine, node) {
 		if (pasid->nr >= min && pasid->nr <= max) {
 			list_del_init(&pasid->node);
 			return pasid;
@@ -87,6 +120,7 @@ static struct vtdp_pasid *pasid_take_quarantined(u32 min, u32 max)
 	return NULL;
 }
 
+/* Of a range on one side of PASID_SMALL_LIMIT. */
 static struct vtdp_pasid *pasid_take(u32 min, u32 max)
 {
 	struct vtdp_pasid *pasid;
@@ -137,6 +171,13 @@ struct vtdp_pasid *vtdp_pasid_alloc(u32 min, u32 max, kuid_t uid, bool privilege
 	return pasid;
 }
 
+/* What is known of a number, or NULL in its first freedom. Under vtdp_lock. */
+struct vtdp_pasid *vtdp_pasid_find(u32 nr)
+{
+	lockdep_assert_held(&vtdp_lock);
+	return xa_load(&pasids, nr);
+}
+
 /**
  * vtdp_pasid_own() - make a number a space's, or take it back
  * @pasid: from vtdp_pasid_alloc()
@@ -171,7 +212,7 @@ void vtdp_pasid_free(struct vtdp_pasid *pasid)
 	pasid_user_put(user);
 	pasid->state = VTDPASID_PASID_STATE_QUARANTINE;
 	pasid->space = NULL;
-	list_add_tail(&pasid->node, &quarantine);
+	list_add_tail(&pasid->node, &pasid_half(pasid->nr)->quarantine);
 	vtdp_netlink_changed();
 }
 
@@ -184,14 +225,21 @@ struct vtdp_pasid *vtdp_pasid_next(u32 nr)
 	return xa_find(&pasids, &index, ULONG_MAX, XA_PRESENT);
 }
 
-/* Forget the quarantine, at unload. */
-void vtdp_pasid_exit(void)
+static void pasid_forget(struct pasid_half *half)
 {
 	struct vtdp_pasid *pasid, *next;
 
-	list_for_each_entry_safe(pasid, next, &quarantine, node) {
+	list_for_each_entry_safe(pasid, next, &half->quarantine, node) {
 		list_del(&pasid->node);
 		xa_erase(&pasids, pasid->nr);
+		half->fresh++;
 		kfree(pasid);
 	}
+}
+
+/* Forget the quarantine, at unload. */
+void vtdp_pasid_exit(void)
+{
+	pasid_forget(&large);
+	pasid_forget(&small);
 }

@@ -553,18 +553,24 @@ struct vtdp_device {
 
 /**
  * struct vtdp_pasid - one PASID that is not in its first freedom
- * @node: in client->reserved, or in the quarantine
+ * @node: in client->reserved, or in a quarantine
+ * @client: whose it is, while it is reserved
  * @nr: the number
  * @state: what has become of it
  * @uid: user it counts for
- * @space: that owns it, or NULL
+ * @space: that owns it, while it is owned
+ *
+ * There may be a million of them.
  */
 struct vtdp_pasid {
 	struct list_head node;
-	u32 nr;
-	enum vtdpasid_pasid_state state;
+	union {
+		struct vtdp_client *client;
+		struct vtdp_space *space;
+	};
+	u32 nr : 24;
+	u32 state : 8;
 	kuid_t uid;
-	struct vtdp_space *space;
 };
 
 /**
@@ -898,6 +904,7 @@ extern struct pci_driver vtdp_pci_driver;
 int vtdp_owner_init(void);
 void vtdp_owner_exit(void);
 int vtdp_owner_apply(struct vtdp_unit *unit);
+struct vtdp_pasid *vtdp_pasid_find(u32 nr);
 bool vtdp_owner_claimed(struct pci_dev *pdev);
 bool vtdp_owner_userspace(struct pci_dev *pdev);
 int vtdp_owner_alias(struct pci_dev *pdev, unsigned int nth,
