@@ -159,6 +159,7 @@ static void bind_list_add(struct vtdp_binding *binding)
 
 	spin_lock(&device->unit->devices_lock);
 	list_add_tail(&binding->device_node, &device->bindings);
+	hash_add(device->by_pasid, &binding->pasid_node, binding->pasid);
 	device->nr_bindings++;
 	spin_unlock(&device->unit->devices_lock);
 	if (!binding->pasid)
@@ -172,6 +173,7 @@ static void bind_list_del(struct vtdp_binding *binding)
 
 	spin_lock(&device->unit->devices_lock);
 	list_del(&binding->device_node);
+	hash_del(&binding->pasid_node);
 	device->nr_bindings--;
 	spin_unlock(&device->unit->devices_lock);
 	if (!binding->pasid)
@@ -207,7 +209,6 @@ static int bind_new(struct vtdp_client *client, struct vtdp_hold *hold,
 	if (err)
 		goto unbind_prq;
 	binding->entry = vtdp_table_entry(&device->table, pasid);
-
 	bind_list_add(binding);
 	err = bind_install(binding);
 	if (err) {
@@ -258,16 +259,16 @@ static int bind_check(struct vtdp_device *device, struct vtdp_space *space,
 	return 0;
 }
 
-/* Is there such a binding already, or one that is in the way? */
-static int bind_check_others(struct vtdp_device *device,
-			     struct vtdp_space *space, bool no_pasid)
+/*
+ * Is there such a binding already? No two spaces have the same PASID, but only
+ * one can have the requests without.
+ */
+static int bind_check_others(const struct vtdp_binding *binding,
+			     const struct vtdp_space *space)
 {
-	struct vtdp_binding *b;
-
-	list_for_each_entry(b, &device->bindings, device_node)
-		if (b->space == space && !b->pasid == no_pasid)
-			return -EEXIST;
-	return no_pasid && device->rid_binding ? -EBUSY : 0;
+	if (!binding)
+		return 0;
+	return binding->space == space ? -EEXIST : -EBUSY;
 }
 
 /**
@@ -307,7 +308,7 @@ int vtdp_bind(struct vtdp_client *client, struct vtdp_hold *hold,
 		pasid = space->pasid->nr;
 	}
 
-	err = bind_check_others(device, space, no_pasid);
+	err = bind_check_others(vtdp_device_binding(device, pasid), space);
 	if (!err && pasid > device->pasid_max)
 		err = -EOVERFLOW;
 	if (!err)

@@ -38,11 +38,13 @@ struct vtdp_client *vtdp_client_open(void)
 struct vtdp_hold *vtdp_client_hold(struct vtdp_client *client,
 				   const struct mm_struct *mm)
 {
+	struct vtdp_space *space = vtdp_space_find(mm);
 	struct vtdp_hold *hold;
 
-	lockdep_assert_held(&vtdp_lock);
-	list_for_each_entry(hold, &client->holds, node)
-		if (hold->space->mm == mm)
+	if (!space)
+		return NULL;
+	list_for_each_entry(hold, &space->held, space_node)
+		if (hold->client == client)
 			return hold;
 	return NULL;
 }
@@ -50,6 +52,7 @@ struct vtdp_hold *vtdp_client_hold(struct vtdp_client *client,
 static void hold_put(struct vtdp_hold *hold)
 {
 	list_del(&hold->node);
+	list_del(&hold->space_node);
 	vtdp_space_put(hold->space);
 	kfree(hold);
 }
@@ -64,12 +67,22 @@ static void hold_put(struct vtdp_hold *hold)
  */
 static struct vtdp_hold *hold_begin(struct vtdp_client *client, bool *fresh)
 {
-	struct vtdp_space *space = vtdp_space_get();
+	struct vtdp_space *space;
 	struct vtdp_hold *hold;
 
+	if (mutex_lock_interruptible(&vtdp_lock))
+		return ERR_PTR(-EINTR);
+	*fresh = false;
+	hold = vtdp_client_hold(client, current->mm);
+	if (hold)
+		return hold;
+	mutex_unlock(&vtdp_lock);
+
+	space = vtdp_space_get();
 	if (IS_ERR(space))
 		return ERR_CAST(space);
 	mutex_lock(&vtdp_lock);
+	/* Another thread may have come first. */
 	hold = vtdp_client_hold(client, space->mm);
 	*fresh = !hold;
 	if (hold) {
@@ -83,8 +96,10 @@ static struct vtdp_hold *hold_begin(struct vtdp_client *client, bool *fresh)
 		mutex_unlock(&vtdp_lock);
 		return ERR_PTR(-ENOMEM);
 	}
+	hold->client = client;
 	hold->space = space;
 	list_add_tail(&hold->node, &client->holds);
+	list_add_tail(&hold->space_node, &space->held);
 	return hold;
 }
 
@@ -105,9 +120,15 @@ bool vtdp_client_may_act_on(const struct vtdp_space *space)
 
 /* ---- PASIDs -------------------------------------------------------------- */
 
+static void reserved_add(struct vtdp_client *client, struct vtdp_pasid *pasid)
+{
+	pasid->client = client;
+	list_add_tail(&pasid->node, &client->reserved);
+}
+
 static struct vtdp_pasid *reserved_find(struct vtdp_client *client, u32 nr)
 {
-	struct vtdp_pasid *pasid;
+	struct vtdp_pasid *pasid = vtdp_pasid_find(nr);
 
 	if (!pasid || pasid->state != VTDPASID_PASID_STATE_RESERVED ||
 	    pasid->client != client)
@@ -120,12 +141,6 @@ static struct vtdp_pasid *reserved_find(struct vtdp_client *client, u32 nr)
  * @client: file
  * @space: space
  * @wanted: the number that it must be, or 0
-static void reserved_add(struct vtdp_client *client, struct vtdp_pasid *pasid)
-{
-	pasid->client = client;
-	list_add_tail(&pasid->node, &client->reserved);
-}
-
  * @min: lowest number to allocate, when it has none
  * @max: highest
  *
@@ -136,7 +151,7 @@ static void reserved_add(struct vtdp_client *client, struct vtdp_pasid *pasid)
 int vtdp_client_give_pasid(struct vtdp_client *client, struct vtdp_space *space,
 			   u32 wanted, u32 min, u32 max)
 {
-	struct vtdp_pasid *pasid = vtdp_pasid_find(nr);
+	struct vtdp_pasid *pasid;
 
 	lockdep_assert_held(&vtdp_lock);
 	if (wanted && space->pasid && space->pasid->nr == wanted)

@@ -285,6 +285,7 @@ static struct vtdp_device *device_alloc(struct vtdp_client *client,
 		device->pfsid = pci_dev_id(pci_physfn(pdev));
 	device->claimed = vtdp_owner_claimed(pdev);
 	INIT_LIST_HEAD(&device->bindings);
+	hash_init(device->by_pasid);
 
 	err = vtdp_table_init(&device->table, unit, device_pool(unit));
 	if (err) {

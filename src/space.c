@@ -411,7 +411,8 @@ static const struct mmu_notifier_ops space_notifier_ops = {
 
 /* ---- life ---------------------------------------------------------------- */
 
-static struct vtdp_space *space_find(struct mm_struct *mm)
+/* The space of an mm, or NULL. Under vtdp_lock. */
+struct vtdp_space *vtdp_space_find(const struct mm_struct *mm)
 {
 	struct vtdp_space *space;
 
@@ -471,7 +472,7 @@ struct vtdp_space *vtdp_space_get(void)
 		return ERR_PTR(-ESRCH);
 	if (mutex_lock_interruptible(&vtdp_lock))
 		return ERR_PTR(-EINTR);
-	space = space_find(mm);
+	space = vtdp_space_find(mm);
 	if (space)
 		space->holds++;
 	mutex_unlock(&vtdp_lock);
@@ -482,7 +483,7 @@ struct vtdp_space *vtdp_space_get(void)
 	if (IS_ERR(fresh))
 		return fresh;
 	mutex_lock(&vtdp_lock);
-	space = space_find(mm);
+	space = vtdp_space_find(mm);
 	if (!space) {
 		hash_add(spaces, &fresh->hash, (unsigned long)mm);
 		space = fresh;
@@ -509,6 +510,7 @@ void vtdp_space_put(struct vtdp_space *space)
 	if (space->pasid)
 		vtdp_pasid_free(space->pasid);
 	hash_del(&space->hash);
+	INIT_LIST_HEAD(&space->held);
 	mmu_notifier_put(&space->notifier);
 }
 

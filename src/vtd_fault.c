@@ -65,13 +65,8 @@ bool vtdp_fault_decode(u64 lo, u64 hi, struct vtdpasid_event *event)
 static struct vtdp_binding *fault_binding(struct vtdp_device *device,
 					  const struct vtdpasid_event *event)
 {
-	struct vtdp_binding *binding;
-
 	lockdep_assert_held(&device->unit->devices_lock);
-	list_for_each_entry(binding, &device->bindings, device_node)
-		if (binding->pasid == event->pasid)
-			return binding;
-	return NULL;
+	return vtdp_device_binding(device, event->pasid);
 }
 
 static void fault_log(struct vtdp_unit *unit, const struct vtdpasid_event *event,

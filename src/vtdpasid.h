@@ -45,6 +45,7 @@
 #define VTDP_VTDPASID_H
 
 #include <linux/cred.h>
+#include <linux/hashtable.h>
 #include <linux/idr.h>
 #include <linux/interrupt.h>
 #include <linux/kref.h>
@@ -515,6 +516,7 @@ struct vtdp_client {
  * @acs: peers are kept from reaching it past the unit
  * @stopped: bus mastering switched off, since it or its unit failed
  * @bindings: struct vtdp_binding; under devices_lock too
+ * @by_pasid: the same, by PASID
  * @nr_bindings: length of @bindings
  * @rid_binding: binding without PASID
  * @pri_on: page requests are on
@@ -542,6 +544,7 @@ struct vtdp_device {
 	bool acs;
 	bool stopped;
 	struct list_head bindings;
+	DECLARE_HASHTABLE(by_pasid, 8);
 	unsigned int nr_bindings;
 	struct vtdp_binding *rid_binding;
 	bool pri_on;
@@ -579,6 +582,7 @@ struct vtdp_pasid {
  * @mm: kept from being freed (not from ending) by @notifier
  * @notifier: tells of unmapped ranges and of the end
  * @holds: references; under vtdp_lock
+ * @held: struct vtdp_hold; under vtdp_lock
  * @pasid: its PASID, or NULL; set once, under vtdp_lock
  * @lock: guards what follows
  * @root: top-level page that devices walk: the user half of mm->pgd
@@ -597,6 +601,7 @@ struct vtdp_space {
 	struct mm_struct *mm;
 	struct mmu_notifier notifier;
 	unsigned int holds;
+	struct list_head held;
 	struct vtdp_pasid *pasid;
 	spinlock_t lock;	/* root, bindings and their entries, pins */
 	u64 *root;
@@ -614,12 +619,16 @@ struct vtdp_space {
 /**
  * struct vtdp_hold - a client's reference on a space
  * @node: in client->holds
+ * @space_node: in space->held
+ * @client: whose it is
  * @space: what is held
  * @bindings: of this client and space
  * @pins: of this client and space
  */
 struct vtdp_hold {
 	struct list_head node;
+	struct list_head space_node;
+	struct vtdp_client *client;
 	struct vtdp_space *space;
 	unsigned int bindings;
 	unsigned int pins;
@@ -631,6 +640,7 @@ struct vtdp_hold {
  * @hold: the hold through which it was made
  * @space: hold->space
  * @device_node: in device->bindings
+ * @pasid_node: in device->by_pasid
  * @space_node: in space->bindings while live
  * @id: in the client
  * @pasid: PASID that the device uses; 0: requests without PASID
@@ -647,6 +657,7 @@ struct vtdp_binding {
 	struct vtdp_hold *hold;
 	struct vtdp_space *space;
 	struct list_head device_node;
+	struct hlist_node pasid_node;
 	struct list_head space_node;
 	u32 id;
 	u32 pasid;
@@ -893,6 +904,7 @@ void vtdp_entry_zero(struct vtdp_unit *unit, u64 *slot, unsigned int qwords);
 
 /* pasid_alloc.c: the global PASID space */
 struct vtdp_pasid *vtdp_pasid_alloc(u32 min, u32 max, kuid_t uid, bool privileged);
+struct vtdp_pasid *vtdp_pasid_find(u32 nr);
 void vtdp_pasid_free(struct vtdp_pasid *pasid);
 void vtdp_pasid_own(struct vtdp_pasid *pasid, struct vtdp_space *space);
 struct vtdp_pasid *vtdp_pasid_next(u32 nr);
@@ -904,7 +916,6 @@ extern struct pci_driver vtdp_pci_driver;
 int vtdp_owner_init(void);
 void vtdp_owner_exit(void);
 int vtdp_owner_apply(struct vtdp_unit *unit);
-struct vtdp_pasid *vtdp_pasid_find(u32 nr);
 bool vtdp_owner_claimed(struct pci_dev *pdev);
 bool vtdp_owner_userspace(struct pci_dev *pdev);
 int vtdp_owner_alias(struct pci_dev *pdev, unsigned int nth,
@@ -934,9 +945,26 @@ bool vtdp_device_stopped_rid(struct vtdp_unit *unit, u16 rid);
 u32 vtdp_device_state(const struct vtdp_device *device);
 bool vtdp_device_may_share(const struct vtdp_unit *unit);
 
+/*
+ * What requests of a device with a PASID are for; with 0, those without. NULL
+ * for nothing. Under vtdp_lock or unit->devices_lock.
+ */
+static inline struct vtdp_binding *
+vtdp_device_binding(struct vtdp_device *device, u32 pasid)
+{
+	struct vtdp_binding *binding;
+
+	hash_for_each_possible(device->by_pasid, binding, pasid_node, pasid)
+		if (binding->pasid == pasid)
+			return binding;
+	return NULL;
+}
+
 /* space.c: address spaces */
 #define VTDP_SPACE_BINDINGS	256	/* most bindings of one space */
 
+int vtdp_space_init(void);
+struct vtdp_space *vtdp_space_find(const struct mm_struct *mm);
 struct vtdp_space *vtdp_space_get(void);
 void vtdp_space_put(struct vtdp_space *space);
 void vtdp_space_link(struct vtdp_binding *binding);
