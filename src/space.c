@@ -40,6 +40,15 @@
 static DEFINE_HASHTABLE(spaces, 10);	/* by mm, under vtdp_lock */
 static atomic_t nr_spaces;		/* not freed yet, put or not */
 
+/* Roots are zero when they are allocated, and when they are freed. */
+static struct kmem_cache *space_roots;
+static bool space_roots_leaked;
+
+static void root_construct(void *root)
+{
+	memset(root, 0, PAGE_SIZE);
+}
+
 /* ---- the private root ---------------------------------------------------- */
 
 static unsigned int root_slot(u64 addr)
@@ -51,7 +60,8 @@ static void root_write(struct vtdp_space *space, unsigned int slot, u64 value)
 {
 	lockdep_assert_held(&space->lock);
 	WRITE_ONCE(space->root[slot], value);
-	__assign_bit(slot, space->used, value);
+	if (value)
+		__set_bit(slot, space->used);
 	if (space->noncoherent)
 		clflush_cache_range(&space->root[slot], sizeof(u64));
 }
@@ -77,23 +87,55 @@ static void root_clear_all(struct vtdp_space *space)
 		root_write(space, slot, 0);
 }
 
+/* Of eight slots. What is not there is zero, with paravirtualization, too. */
+static bool root_run_empty(const u64 *pgd)
+{
+	return !(pgd[0] | pgd[1] | pgd[2] | pgd[3] |
+		 pgd[4] | pgd[5] | pgd[6] | pgd[7]);
+}
+
 /*
- * Copy the slots of a range. Unless @grow, only those in use need a look: what
- * is not in use cannot be stale. The kernel calls for all of the address space
- * now and then.
+ * Copy what the mm has now, at a bind. Hardly any slot is in use, so go by runs
+ * of eight; what is filled meanwhile makes a device fault, as it does later.
  */
-static void root_sync(struct vtdp_space *space, u64 first, u64 last, bool grow)
+static void root_sync_all(struct vtdp_space *space)
+{
+	const u64 *pgd = (const u64 *)space->mm->pgd;
+	unsigned int run, slot;
+
+	lockdep_assert_held(&space->lock);
+	for_each_set_bit(slot, space->used, VTDP_USER_SLOTS)
+		root_sync_slot(space, slot);
+	for (run = 0; run < VTDP_USER_SLOTS; run += 8)
+		if (!root_run_empty(pgd + run))
+			for (slot = run; slot < run + 8; slot++)
+				if (pgd[slot] && !test_bit(slot, space->used))
+					root_sync_slot(space, slot);
+}
+
+/*
+ * Copy the slots of a range. Unless @grow, only those that were ever in use need
+ * a look. The kernel calls for all of the address space now and then.
+ *
+ * Return: can hardware hold anything of the range? Where no slot was ever in
+ * use it can not: its walks ended here.
+ */
+static bool root_sync(struct vtdp_space *space, u64 first, u64 last, bool grow)
 {
 	unsigned int slot = root_slot(first);
 	unsigned int end = min_t(u64, last >> PGDIR_SHIFT, VTDP_USER_SLOTS - 1);
+	bool found = false;
 
 	lockdep_assert_held(&space->lock);
 	for (; slot <= end; slot++) {
 		if (!grow)
 			slot = find_next_bit(space->used, end + 1, slot);
-		if (slot <= end)
-			root_sync_slot(space, slot);
+		if (slot > end)
+			break;
+		root_sync_slot(space, slot);
+		found = true;
 	}
+	return found;
 }
 
 /* ---- invalidation -------------------------------------------------------- */
@@ -396,8 +438,15 @@ static void space_free(struct mmu_notifier *mn)
 {
 	struct vtdp_space *space = container_of(mn, struct vtdp_space, notifier);
 
-	if (!space->leak)
-		free_page((unsigned long)space->root);
+	unsigned int slot;
+
+	if (!space->leak) {
+		for_each_set_bit(slot, space->used, VTDP_USER_SLOTS)
+			space->root[slot] = 0;
+		kmem_cache_free(space_roots, space->root);
+	} else {
+		space_roots_leaked = true;
+	}
 	kfree(space);
 	if (atomic_dec_and_test(&nr_spaces))
 		wake_up_var(&nr_spaces);
@@ -431,7 +480,7 @@ static struct vtdp_space *space_alloc(struct mm_struct *mm)
 	space = kzalloc(sizeof(*space), GFP_KERNEL_ACCOUNT);
 	if (!space)
 		return ERR_PTR(-ENOMEM);
-	space->root = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	space->root = kmem_cache_alloc(space_roots, GFP_KERNEL_ACCOUNT);
 	if (!space->root) {
 		kfree(space);
 		return ERR_PTR(-ENOMEM);
@@ -446,7 +495,7 @@ static struct vtdp_space *space_alloc(struct mm_struct *mm)
 	space->notifier.ops = &space_notifier_ops;
 	err = mmu_notifier_register(&space->notifier, mm);
 	if (err) {
-		free_page((unsigned long)space->root);
+		kmem_cache_free(space_roots, space->root);
 		kfree(space);
 		return ERR_PTR(err);
 	}
@@ -461,6 +510,7 @@ static struct vtdp_space *space_alloc(struct mm_struct *mm)
  * waits for mmap_lock, which the caller's other threads can hold for long.
  *
  * Context: may sleep; takes vtdp_lock.
+	INIT_LIST_HEAD(&space->held);
  * Return: a reference; -ESRCH without an mm; -ENOMEM; -EINTR.
  */
 struct vtdp_space *vtdp_space_get(void)
@@ -510,7 +560,6 @@ void vtdp_space_put(struct vtdp_space *space)
 	if (space->pasid)
 		vtdp_pasid_free(space->pasid);
 	hash_del(&space->hash);
-	INIT_LIST_HEAD(&space->held);
 	mmu_notifier_put(&space->notifier);
 }
 
@@ -535,6 +584,13 @@ void vtdp_space_exit(void)
  */
 void vtdp_space_link(struct vtdp_binding *binding)
 {
+int vtdp_space_init(void)
+{
+	space_roots = kmem_cache_create("vtdpasid-root", PAGE_SIZE, PAGE_SIZE,
+					SLAB_ACCOUNT, root_construct);
+	return space_roots ? 0 : -ENOMEM;
+}
+
 	struct vtdp_space *space = binding->space;
 	struct vtdp_unit *unit = binding->device->unit;
 	struct vtdp_binding *b;
@@ -544,8 +600,11 @@ void vtdp_space_link(struct vtdp_binding *binding)
 		space->noncoherent = true;
 		vtdp_flush_root(unit, space->root);
 	}
-	root_sync(space, 0, (u64)VTDP_USER_SLOTS << PGDIR_SHIFT, true);
+	root_sync_all(space);
 
+	/* Roots that hardware may still read are left to it. */
+	if (!space_roots_leaked)
+		kmem_cache_destroy(space_roots);
 	/* By unit, so that one unit's bindings make one batch. */
 	list_for_each_entry(b, &space->bindings, space_node)
 		if (b->device->unit->index >= unit->index)

@@ -586,7 +586,7 @@ struct vtdp_pasid {
  * @pasid: its PASID, or NULL; set once, under vtdp_lock
  * @lock: guards what follows
  * @root: top-level page that devices walk: the user half of mm->pgd
- * @used: slots of @root that are not zero
+ * @used: slots of @root that have ever been anything but zero
  * @bindings: struct vtdp_binding, those of one unit side by side
  * @nr_bindings: length of @bindings
  * @pins: struct vtdp_pin

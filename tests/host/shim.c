@@ -730,6 +730,59 @@ void free_pages(unsigned long addr, unsigned int order)
 	sched_point();
 }
 
+struct kmem_cache {
+	unsigned int size;
+	void (*construct)(void *object);
+	unsigned int objects;
+};
+
+struct kmem_cache *kmem_cache_create(const char *name, unsigned int size,
+				     unsigned int align, unsigned int flags,
+				     void (*construct)(void *object))
+{
+	struct kmem_cache *cache = calloc(1, sizeof(*cache));
+
+	cache->size = size;
+	cache->construct = construct;
+	return cache;
+}
+
+void kmem_cache_destroy(struct kmem_cache *cache)
+{
+	if (cache && cache->objects)
+		shim_bug("a cache is destroyed with %u objects in use", cache->objects);
+	free(cache);
+}
+
+/* Whole pages come from where hardware can see them. */
+void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp)
+{
+	void *object = cache->size == PAGE_SIZE ? (void *)__get_free_page(gfp) :
+						  shim_kmalloc(cache->size, gfp, false);
+
+	if (!object)
+		return NULL;
+	cache->construct(object);
+	cache->objects++;
+	return object;
+}
+
+void kmem_cache_free(struct kmem_cache *cache, void *object)
+{
+	static char constructed[PAGE_SIZE];
+
+	if (cache->size != PAGE_SIZE) {
+		cache->objects--;
+		kfree(object);
+		return;
+	}
+	cache->construct(constructed);
+	if (memcmp(object, constructed, PAGE_SIZE))
+		shim_bug("an object is freed in another state than it was made in");
+	cache->objects--;
+	free_page((unsigned long)object);
+}
+
 /* Stores between two barriers may become visible in any order. */
 static unsigned int barriers;
 unsigned int shim_barriers(void) { return barriers; }

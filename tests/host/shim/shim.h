@@ -615,6 +615,15 @@ void free_pages(unsigned long addr, unsigned int order);
 #define get_zeroed_page(g)	__get_free_pages((g) | __GFP_ZERO, 0)
 #define __get_free_page(g)	__get_free_pages(g, 0)
 #define free_page(a)		free_pages(a, 0)
+/* Whole pages are checked to come back as they were constructed. */
+struct kmem_cache;
+#define SLAB_ACCOUNT		0
+struct kmem_cache *kmem_cache_create(const char *name, unsigned int size,
+				     unsigned int align, unsigned int flags,
+				     void (*construct)(void *object));
+void kmem_cache_destroy(struct kmem_cache *cache);
+void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp);
+void kmem_cache_free(struct kmem_cache *cache, void *object);
 u64 virt_to_phys(const volatile void *p);
 void *phys_to_virt(u64 phys);
 #define __pa(p)			virt_to_phys((void *)(p))
