@@ -213,7 +213,7 @@ static int bind_new(struct vtdp_client *client, struct vtdp_hold *hold,
 	err = bind_install(binding);
 	if (err) {
 		bind_list_del(binding);
-		vtdp_prq_drain(binding, false);
+		vtdp_prq_drain(binding, false, 0);
 		goto unbind_prq;
 	}
 	*id = binding->id;
@@ -334,6 +334,7 @@ int vtdp_unbind(struct vtdp_binding *binding)
 	struct vtdp_device *device = binding->device;
 	struct vtdp_space *space = binding->space;
 	unsigned int how = binding->prq ? INVALIDATE_DRAIN : 0;
+	s64 answered = atomic64_read(&device->unit->answered);
 	bool last, live, leaf = false, sent;
 	int err = 0;
 
@@ -371,7 +372,7 @@ int vtdp_unbind(struct vtdp_binding *binding)
 	if (leaf)
 		vtdp_table_drop_leaf(&device->table, binding->pasid);
 	bind_list_del(binding);
-	err = vtdp_prq_drain(binding, sent) ?: err;
+	err = vtdp_prq_drain(binding, sent, answered) ?: err;
 	vtdp_prq_unbind(binding);
 	vtdp_event_binding(binding, VTDPASID_EVENT_UNBIND);
 	trace_vtdp_unbind(binding);

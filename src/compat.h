@@ -8,6 +8,16 @@
 
 #include "vtdp_conftest.h"
 
+/*
+ * Of what is large, on a path where it counts, and filled in before it is used:
+ * not to be zeroed first (CONFIG_INIT_STACK_ALL_ZERO).
+ */
+#if __has_attribute(uninitialized)
+#define vtdp_uninitialized __attribute__((uninitialized))
+#else
+#define vtdp_uninitialized
+#endif
+
 /* 6.6, 1af5a8109904: the callback that secondary TLBs need was renamed. */
 #ifndef HAVE_ARCH_INVALIDATE_SECONDARY_TLBS
 #define arch_invalidate_secondary_tlbs invalidate_range

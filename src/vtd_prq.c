@@ -38,9 +38,20 @@
 /* Answers that go out with one doorbell. */
 #define PRQ_ANSWERS		32
 
+/*
+ * Requests of a binding that are served before their answers go out, which is
+ * also before one that has to be waited for.
+ */
+#define PRQ_BATCH	16
+
+static_assert(PRQ_BATCH <= PRQ_ANSWERS);
+
 /* Readers of events: page requests, and faults (vtd_fault.c). */
 struct workqueue_struct *vtdp_event_wq;
 static struct workqueue_struct *prq_servers;
+
+/* struct vtdp_prq, with idle work, no lock held and no group failed. */
+static struct kmem_cache *prq_cache;
 
 /**
  * vtdp_pace() - when may a reader of events go on?
@@ -85,6 +96,12 @@ struct prq_answers {
 	u64 qw1[PRQ_ANSWERS];
 };
 
+static void answers_begin(struct prq_answers *answers, struct vtdp_unit *unit)
+{
+	answers->unit = unit;
+	answers->count = 0;
+}
+
 /* Context: may wait, as vtdp_qi_wait(); no spinlock of ours held. */
 static void answers_send(struct prq_answers *answers)
 {
@@ -98,6 +115,8 @@ static void answers_send(struct prq_answers *answers)
 			vtdp_qi_response(&batch, answers->qw0[i], answers->qw1[i]);
 		vtdp_qi_finish(&batch);
 	}
+	/* Behind the doorbell: see vtdp_prq_drain(). */
+	atomic64_inc(&answers->unit->answered);
 	answers->count = 0;
 }
 
@@ -127,36 +146,46 @@ static void answer_add(struct prq_answers *answers, u16 rid,
 
 /* ---- serving ------------------------------------------------------------- */
 
-static struct vtdp_binding *prq_binding(struct vtdp_device *device, u32 pasid)
+static bool prq_permitted(const struct vm_area_struct *vma,
+			  const struct vtdp_request *request)
 {
-	struct vtdp_binding *binding;
-
-	lockdep_assert_held(&device->unit->devices_lock);
-	list_for_each_entry(binding, &device->bindings, device_node)
-		if (binding->pasid == pasid)
-			return binding;
-	return NULL;
+	return vma && request->addr >= vma->vm_start &&
+	       (!request->write || vma->vm_flags & VM_WRITE) &&
+	       vma->vm_flags & (VM_READ | VM_WRITE);
 }
 
 /*
  * As the CPU would fault, but for stacks, which a device does not grow, and
- * with the answer "no" where the CPU would send a signal.
+ * with the answer "no" where the CPU would send a signal. What another thread or
+ * a disk has to do first is waited for only if @wait.
+ *
+ * Return: 0; -EAGAIN without @wait; else an error: no such page.
  */
-static int prq_fault(struct mm_struct *mm, const struct vtdp_request *request)
+static int prq_fault(struct mm_struct *mm, const struct vtdp_request *request,
+		     bool wait)
 {
+	unsigned int flags = FAULT_FLAG_REMOTE |
+			     (request->write ? FAULT_FLAG_WRITE : 0);
 	struct vm_area_struct *vma;
 	bool unlocked = false;
 	int err = -EFAULT;
+	vm_fault_t fault;
 
-	mmap_read_lock(mm);
+	if (wait)
+		mmap_read_lock(mm);
+	else if (!mmap_read_trylock(mm))
+		return -EAGAIN;
 	vma = find_vma(mm, request->addr);
-	if (vma && request->addr >= vma->vm_start &&
-	    (!request->write || vma->vm_flags & VM_WRITE) &&
-	    vma->vm_flags & (VM_READ | VM_WRITE))
-		err = fixup_user_fault(mm, request->addr,
-				       FAULT_FLAG_REMOTE |
-				       (request->write ? FAULT_FLAG_WRITE : 0),
-				       &unlocked);
+	if (prq_permitted(vma, request)) {
+		fault = handle_mm_fault(vma, request->addr, flags |
+					FAULT_FLAG_ALLOW_RETRY |
+					FAULT_FLAG_RETRY_NOWAIT, NULL);
+		if (fault & VM_FAULT_RETRY)
+			err = wait ? fixup_user_fault(mm, request->addr, flags,
+						      &unlocked) : -EAGAIN;
+		else if (!(fault & VM_FAULT_ERROR))
+			err = 0;
+	}
 	mmap_read_unlock(mm);
 	return err;
 }
@@ -213,70 +242,101 @@ static unsigned int prq_group_code(struct vtdp_prq *prq, u16 group)
 		VTD_PGRP_INVALID : VTD_PGRP_SUCCESS;
 }
 
-/* Take the oldest request in hand. It stays in the ring until it is served. */
-static bool prq_take(struct vtdp_prq *prq, struct vtdp_request *request)
+/*
+ * Take the oldest requests in hand, up to one that was answered already. They
+ * stay in the ring until they are served. Return: how many.
+ */
+static unsigned int prq_take(struct vtdp_prq *prq, struct vtdp_request *requests)
 {
-	bool found = false;
+	unsigned int count = 0;
 
 	spin_lock(&prq->unit->devices_lock);
-	while (prq->head != prq->tail && !found) {
-		struct vtdp_request *r = &prq->ring[prq->head % VTDP_PRQ_RING];
+	while (count < PRQ_BATCH && prq->head + count != prq->tail) {
+		const struct vtdp_request *r =
+			&prq->ring[(prq->head + count) % VTDP_PRQ_RING];
 
-		if (r->answered) {
+		if (!r->answered)
+			requests[count++] = *r;
+		else if (!count)
 			prq->head++;
-			continue;
-		}
-		*request = *r;
-		found = true;
+		else
+			break;
 	}
 	spin_unlock(&prq->unit->devices_lock);
-	return found;
+	return count;
 }
 
-/* Put the answer down, unless somebody gave it meanwhile. */
-static void prq_put(struct vtdp_prq *prq, const struct vtdp_request *request,
-		    int err, struct prq_answers *answers)
+/* Put answers down, but for those that somebody gave meanwhile. */
+static void prq_put(struct vtdp_prq *prq, const struct vtdp_request *requests,
+		    const int *errs, unsigned int count,
+		    struct prq_answers *answers)
 {
-	struct vtdp_request *in_hand;
+	unsigned int i;
 
 	spin_lock(&prq->unit->devices_lock);
-	in_hand = &prq->ring[prq->head % VTDP_PRQ_RING];
-	if (!in_hand->answered) {
+	for (i = 0; i < count; i++) {
+		const struct vtdp_request *request = &requests[i];
+		struct vtdp_request *in_hand =
+			&prq->ring[prq->head++ % VTDP_PRQ_RING];
+
+		if (in_hand->answered)
+			continue;
 		in_hand->answered = true;
 		prq->binding->device->pending--;
-		prq_served(prq, request, err);
+		prq_served(prq, request, errs[i]);
 		if (request->last)
 			answer_add(answers, prq->rid, request,
 				   prq_group_code(prq, request->group));
 	}
-	prq->head++;
 	spin_unlock(&prq->unit->devices_lock);
 }
 
 static void prq_release(struct kref *ref)
 {
-	kfree(container_of(ref, struct vtdp_prq, ref));
+	struct vtdp_prq *prq = container_of(ref, struct vtdp_prq, ref);
+
+	bitmap_zero(prq->failed, VTD_PRGIS);
+	kmem_cache_free(prq_cache, prq);
+}
+
+/*
+ * Serve requests, oldest first: one, and those behind it that need not be waited
+ * for. Return: how many.
+ */
+static unsigned int prq_faults(struct vtdp_prq *prq,
+			       const struct vtdp_request *requests, int *errs,
+			       unsigned int count)
+{
+	struct mm_struct *mm = prq_mm_get(prq);
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		errs[i] = mm && !requests[i].refused ?
+			  prq_fault(mm, &requests[i], !i) : -EINVAL;
+		if (i && errs[i] == -EAGAIN)
+			break;
+	}
+	/* The last reference would tear the mm down right here. */
+	if (mm)
+		mmput_async(mm);
+	return i;
 }
 
 static void prq_serve(struct work_struct *work)
 {
 	struct vtdp_prq *prq = container_of(work, struct vtdp_prq, work);
-	struct prq_answers answers = { .unit = prq->unit };
-	struct vtdp_request request;
-	struct mm_struct *mm;
-	int err;
+	struct prq_answers answers vtdp_uninitialized;
+	struct vtdp_request requests[PRQ_BATCH] vtdp_uninitialized;
+	int errs[PRQ_BATCH] vtdp_uninitialized;
+	unsigned int count;
 
-	while (prq_take(prq, &request)) {
-		mm = request.refused ? NULL : prq_mm_get(prq);
-		err = mm ? prq_fault(mm, &request) : -EINVAL;
-		/* One by one: the next request may wait for its page for long. */
+	answers_begin(&answers, prq->unit);
+	while ((count = prq_take(prq, requests))) {
+		count = prq_faults(prq, requests, errs, count);
 		mutex_lock(&prq->answer_lock);
-		prq_put(prq, &request, err, &answers);
+		prq_put(prq, requests, errs, count, &answers);
 		answers_send(&answers);
 		mutex_unlock(&prq->answer_lock);
-		/* The last reference would tear the mm down right here. */
-		if (mm)
-			mmput_async(mm);
 	}
 	kref_put(&prq->ref, prq_release);
 	/* Unloading waits for this function to return: vtdp_prq_flush(). */
@@ -353,7 +413,7 @@ static void prq_overrun(struct vtdp_binding *binding,
  */
 static bool prq_queue(struct vtdp_device *device, const struct vtdp_request *request)
 {
-	struct vtdp_binding *binding = prq_binding(device, request->pasid);
+	struct vtdp_binding *binding = vtdp_device_binding(device, request->pasid);
 	struct vtdp_prq *prq;
 
 	lockdep_assert_held(&device->unit->devices_lock);
@@ -411,11 +471,12 @@ static void prq_one(struct vtdp_unit *unit, u64 qw0, u64 qw1,
  */
 static unsigned int prq_read(struct vtdp_unit *unit)
 {
-	struct prq_answers answers = { .unit = unit };
+	struct prq_answers answers vtdp_uninitialized;
 	unsigned int count = 0;
 	u64 head, tail;
 	u32 prs;
 
+	answers_begin(&answers, unit);
 	mutex_lock(&unit->prq_lock);
 	vtdp_write32(unit, VTD_PRS, VTD_PRS_PPR);
 	tail = vtdp_read64(unit, VTD_PQT) & (PRQ_SIZE - 1);
@@ -436,6 +497,7 @@ static unsigned int prq_read(struct vtdp_unit *unit)
 	if (prs != U32_MAX && prs & VTD_PRS_PRO &&
 	    (vtdp_read64(unit, VTD_PQT) & (PRQ_SIZE - 1)) == head) {
 		unit->overflows++;
+		atomic64_inc(&unit->answered);
 		pr_warn_ratelimited("unit %u: page-request queue overflowed, requests were lost\n",
 				    unit->index);
 		vtdp_write32(unit, VTD_PRS, VTD_PRS_PRO);
@@ -479,9 +541,10 @@ static irqreturn_t prq_interrupt(int irq, void *data)
 /* Answer what a binding has in hand. */
 static void prq_cancel(struct vtdp_prq *prq)
 {
-	struct prq_answers answers = { .unit = prq->unit };
+	struct prq_answers answers vtdp_uninitialized;
 	unsigned int i;
 
+	answers_begin(&answers, prq->unit);
 	spin_lock(&prq->unit->devices_lock);
 	for (i = prq->head; i != prq->tail; i++) {
 		struct vtdp_request *r = &prq->ring[i % VTDP_PRQ_RING];
@@ -534,27 +597,35 @@ static int prq_push(struct vtdp_binding *binding)
  * vtdp_prq_drain() - no request or answer of a binding is under way any more
  * @binding: its entry is gone and invalidated, and it is on no list any more
  * @pushed: by the batch that did that, with vtdp_qi_drain()
+ * @answered: unit->answered before that batch
  *
  * First the requests that are on their way come into the queue, where the
  * reader refuses them; what was passed on is answered here. Then all these
  * answers, and those that the unit itself gave because of an overflow (7.10,
- * step d), are brought to the device.
+ * step d), are brought to the device: unless there were none since. They are
+ * counted behind their doorbell, so what was counted before the first batch was
+ * brought in by it.
  *
  * Context: may sleep, bounded; under vtdp_lock, which neither reader nor server
  * takes.
  * Return: 0; -ETIMEDOUT or -EIO as vtdp_qi_wait().
  */
-int vtdp_prq_drain(struct vtdp_binding *binding, bool pushed)
+int vtdp_prq_drain(struct vtdp_binding *binding, bool pushed, s64 answered)
 {
+	struct vtdp_unit *unit = binding->device->unit;
 	int err = 0;
 
 	if (!binding->prq)
 		return 0;
-	if (pushed)
-		prq_read(binding->device->unit);
-	else
+	if (pushed) {
+		prq_read(unit);
+	} else {
+		answered = atomic64_read(&unit->answered);
 		err = prq_push(binding);
+	}
 	prq_cancel(binding->prq);
+	if (atomic64_read(&unit->answered) == answered)
+		return err;
 	return prq_push(binding) ?: err;
 }
 
@@ -588,6 +659,15 @@ int vtdp_prq_drain_device(struct vtdp_device *device)
 	return err;
 }
 
+static void prq_construct(void *object)
+{
+	struct vtdp_prq *prq = object;
+
+	mutex_init(&prq->answer_lock);
+	INIT_WORK(&prq->work, prq_serve);
+	bitmap_zero(prq->failed, VTD_PRGIS);
+}
+
 /**
  * vtdp_prq_bind() - have room for a binding's page requests
  * @binding: not linked yet
@@ -601,12 +681,12 @@ int vtdp_prq_bind(struct vtdp_binding *binding)
 
 	if (!binding->device->pri_on)
 		return 0;
-	prq = kzalloc(sizeof(*prq), GFP_KERNEL_ACCOUNT);
+	prq = kmem_cache_alloc(prq_cache, GFP_KERNEL_ACCOUNT);
 	if (!prq)
 		return -ENOMEM;
 	kref_init(&prq->ref);
-	mutex_init(&prq->answer_lock);
-	INIT_WORK(&prq->work, prq_serve);
+	prq->head = 0;
+	prq->tail = 0;
 	prq->unit = binding->device->unit;
 	prq->rid = binding->device->rid;
 	prq->binding = binding;
@@ -700,14 +780,20 @@ void vtdp_prq_free(struct vtdp_unit *unit)
 
 int vtdp_prq_init(void)
 {
+	prq_cache = kmem_cache_create("vtdpasid-prq", sizeof(struct vtdp_prq), 0,
+				      SLAB_ACCOUNT, prq_construct);
+	if (!prq_cache)
+		return -ENOMEM;
 	vtdp_event_wq = alloc_workqueue("vtdpasid-event", WQ_HIGHPRI | WQ_UNBOUND, 0);
 	if (!vtdp_event_wq)
-		return -ENOMEM;
+		goto cache;
 	/* One item a binding; VTDP_PRQ_PENDING bounds those of one device. */
 	prq_servers = alloc_workqueue("vtdpasid-fault", WQ_UNBOUND, WQ_MAX_ACTIVE);
 	if (prq_servers)
 		return 0;
 	destroy_workqueue(vtdp_event_wq);
+cache:
+	kmem_cache_destroy(prq_cache);
 	return -ENOMEM;
 }
 
@@ -721,4 +807,5 @@ void vtdp_prq_exit(void)
 {
 	destroy_workqueue(prq_servers);
 	destroy_workqueue(vtdp_event_wq);
+	kmem_cache_destroy(prq_cache);
 }

@@ -731,8 +731,22 @@ struct vm_area_struct *find_vma(struct mm_struct *mm, unsigned long addr)
 	if (!p)
 		return NULL;
 	vma = (struct vm_area_struct){ p->va, p->va + p->size,
-		VM_READ | (p->writable ? VM_WRITE : 0), NULL };
+		VM_READ | (p->writable ? VM_WRITE : 0), NULL, mm };
 	return &vma;
+}
+
+/* Of the mm that find_vma() looked at. Now and then a page has to be waited for. */
+vm_fault_t handle_mm_fault(struct vm_area_struct *vma, unsigned long addr, unsigned int flags,
+			   void *regs)
+{
+	bool unlocked;
+
+	(void)regs;
+	if (!(flags & FAULT_FLAG_RETRY_NOWAIT))
+		abort();
+	if (one_in(4))
+		return VM_FAULT_RETRY;
+	return fixup_user_fault(vma->vm_mm, addr, flags, &unlocked) ? VM_FAULT_ERROR : 0;
 }
 
 int fixup_user_fault(struct mm_struct *mm, unsigned long addr, unsigned int flags, bool *unlocked)

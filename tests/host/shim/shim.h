@@ -672,7 +672,8 @@ extern int intel_iommu_enabled;
 
 typedef struct { u64 pgd; } pgd_t;
 #define pgd_val(p)	((p).pgd)
-struct vm_area_struct { unsigned long vm_start, vm_end, vm_flags; struct file *vm_file; };
+struct vm_area_struct { unsigned long vm_start, vm_end, vm_flags; struct file *vm_file;
+	struct mm_struct *vm_mm; };
 struct mm_struct {
 	pgd_t *pgd;
 	atomic_long_t hugetlb_usage;
@@ -717,6 +718,14 @@ static inline void mmap_read_unlock(struct mm_struct *mm) { mutex_unlock(&mm->mm
 #define VM_WRITE	2ul
 #define FAULT_FLAG_REMOTE 1u
 #define FAULT_FLAG_WRITE 2u
+#define FAULT_FLAG_ALLOW_RETRY 4u
+#define FAULT_FLAG_RETRY_NOWAIT 8u
+#define VM_FAULT_RETRY	1u
+#define VM_FAULT_ERROR	2u
+typedef unsigned int vm_fault_t;
+static inline bool mmap_read_trylock(struct mm_struct *mm) { return mutex_trylock(&mm->mmap_lock); }
+vm_fault_t handle_mm_fault(struct vm_area_struct *vma, unsigned long addr, unsigned int flags,
+			   void *regs);
 struct vm_area_struct *find_vma(struct mm_struct *mm, unsigned long addr);
 int fixup_user_fault(struct mm_struct *mm, unsigned long addr, unsigned int flags, bool *unlocked);
 
