@@ -168,23 +168,39 @@ static struct vtdp_binding *unit_next(struct vtdp_space *space,
 	return next;
 }
 
-/*
- * Bindings with PASID share domain id and PASID, hence entries of the caches:
- * one descriptor serves all of a unit. Each without PASID has its own.
- */
-static bool flush_once(const struct space_flush *flush,
-		       const struct vtdp_binding *binding, bool *pasid_done)
-{
-	bool done = binding->pasid && (*pasid_done || flush->blocked);
-
-	*pasid_done |= binding->pasid;
-	return !done;
-}
-
 static u16 flush_did(const struct space_flush *flush,
 		     const struct vtdp_binding *binding)
 {
 	return flush->blocked ? VTDP_DID_BLOCKED : binding->did;
+}
+
+/*
+ * The next binding on the same unit whose entries of the unit's caches are not
+ * those of @b, or NULL. Bindings without PASID have a domain id each, and come
+ * first. Those with PASID share domain id and PASID, hence entries: one
+ * descriptor serves them all.
+ */
+static struct vtdp_binding *flush_next(struct vtdp_space *space,
+				       const struct space_flush *flush,
+				       struct vtdp_binding *b)
+{
+	struct vtdp_binding *next = b->pasid ? NULL : unit_next(space, b);
+
+	return next && next->pasid && flush->blocked ? NULL : next;
+}
+
+static void flush_pasid_cache(struct vtdp_space *space, struct vtdp_binding *start,
+			      const struct space_flush *flush,
+			      struct vtdp_batch *batch)
+{
+	struct vtdp_binding *b;
+
+	for (b = start; b; b = flush_next(space, flush, b))
+		vtdp_qi_pasid_cache(batch, VTD_QI_PC_PASID, flush_did(flush, b),
+				    b->pasid);
+	/* What was not present is tagged with domain id 0 (6.2.3). */
+	if (flush->blocked)
+		vtdp_qi_pasid_cache(batch, VTD_QI_PC_PASID, 0, 0);
 }
 
 /* One batch for the bindings of one unit, which begin at @start. */
@@ -194,32 +210,19 @@ static int flush_submit_unit(struct vtdp_space *space, struct vtdp_binding *star
 {
 	struct vtdp_unit *unit = start->device->unit;
 	struct vtdp_binding *b;
-	unsigned int count = 0;
-	bool done;
 	int err;
 
 	lockdep_assert_held(&space->lock);
-	for (b = start; b; b = unit_next(space, b))
-		count++;
-	err = vtdp_qi_begin(unit, batch, 3 * count + 1);
+	/* Room for all of them, in case that they are all this unit's. */
+	err = vtdp_qi_begin(unit, batch, 3 * space->nr_bindings + 1);
 	if (err)
 		return err;
 
-	if (flush->pasid_cache) {
-		done = false;
-		for (b = start; b; b = unit_next(space, b))
-			if (flush_once(flush, b, &done))
-				vtdp_qi_pasid_cache(batch, VTD_QI_PC_PASID,
-						    flush_did(flush, b), b->pasid);
-		/* What was not present is tagged with domain id 0 (6.2.3). */
-		if (flush->blocked)
-			vtdp_qi_pasid_cache(batch, VTD_QI_PC_PASID, 0, 0);
-	}
-	done = false;
-	for (b = start; b; b = unit_next(space, b))
-		if (flush_once(flush, b, &done))
-			vtdp_qi_piotlb(batch, flush_did(flush, b), b->pasid,
-				       flush->first, flush->last, flush->all);
+	if (flush->pasid_cache)
+		flush_pasid_cache(space, start, flush, batch);
+	for (b = start; b; b = flush_next(space, flush, b))
+		vtdp_qi_piotlb(batch, flush_did(flush, b), b->pasid,
+			       flush->first, flush->last, flush->all);
 	for (b = start; b; b = unit_next(space, b))
 		if (vtdp_device_tlb(b->device))
 			vtdp_qi_devtlb(batch, b->device, b->pasid, flush->first,
@@ -246,6 +249,15 @@ struct flush_round {
 	struct vtdp_batch batch[FLUSH_UNITS];
 };
 
+static void flush_begin(struct flush_round *round)
+{
+	round->next = 0;
+	round->more = false;
+	round->full = NULL;
+	round->broken = false;
+	round->count = 0;
+}
+
 /* Submit to as many units as a round takes. space->bindings go by unit. */
 static void flush_submit(struct vtdp_space *space, const struct space_flush *flush,
 			 struct flush_round *round)
@@ -263,6 +275,9 @@ static void flush_submit(struct vtdp_space *space, const struct space_flush *flu
 		if (b->device->unit == unit || b->device->unit->index < round->next)
 			continue;
 		unit = b->device->unit;
+		/* Those without PASID come first, so there are none. */
+		if (flush->blocked && b->pasid)
+			continue;
 		round->next = unit->index;
 		if (round->count == FLUSH_UNITS) {
 			round->more = true;
@@ -338,7 +353,7 @@ static bool space_has_hugetlb(struct vtdp_space *space)
 int vtdp_space_sync(struct vtdp_space *space, u64 first, u64 last, bool grow)
 {
 	struct space_flush flush = { .first = first, .last = last };
-	struct flush_round round = {};
+	struct flush_round round vtdp_uninitialized;
 
 	spin_lock(&space->lock);
 	if (list_empty(&space->bindings)) {
@@ -347,7 +362,11 @@ int vtdp_space_sync(struct vtdp_space *space, u64 first, u64 last, bool grow)
 	}
 	flush.all = last >> PGDIR_SHIFT >= VTDP_USER_SLOTS ||
 		    space_has_hugetlb(space);
-	root_sync(space, first, last, grow);
+	if (!root_sync(space, first, last, grow)) {
+		spin_unlock(&space->lock);
+		return 0;
+	}
+	flush_begin(&round);
 	flush_submit(space, &flush, &round);
 	spin_unlock(&space->lock);
 	return space_flush(space, &flush, &round);
@@ -381,10 +400,11 @@ static void space_block(struct vtdp_space *space)
 	const struct space_flush flush = {
 		.all = true, .pasid_cache = true, .blocked = true,
 	};
-	struct flush_round round = {};
+	struct flush_round round vtdp_uninitialized;
 	bool caching = false;
 	struct vtdp_binding *b;
 
+	flush_begin(&round);
 	spin_lock(&space->lock);
 	list_for_each_entry(b, &space->bindings, space_node) {
 		if (b->pasid)
@@ -410,9 +430,10 @@ static void space_release(struct mmu_notifier *mn, struct mm_struct *mm)
 {
 	struct vtdp_space *space = container_of(mn, struct vtdp_space, notifier);
 	const struct space_flush flush = { .all = true, .pasid_cache = true };
-	struct flush_round round = {};
+	struct flush_round round vtdp_uninitialized;
 	struct vtdp_binding *b, *next;
 
+	flush_begin(&round);
 	spin_lock(&space->lock);
 	space->dead = true;
 	root_clear_all(space);
@@ -489,6 +510,7 @@ static struct vtdp_space *space_alloc(struct mm_struct *mm)
 	space->pid = task_tgid_nr(current);
 	get_task_comm(space->comm, current->group_leader);
 	spin_lock_init(&space->lock);
+	INIT_LIST_HEAD(&space->held);
 	INIT_LIST_HEAD(&space->bindings);
 	INIT_LIST_HEAD(&space->pins);
 
@@ -510,7 +532,6 @@ static struct vtdp_space *space_alloc(struct mm_struct *mm)
  * waits for mmap_lock, which the caller's other threads can hold for long.
  *
  * Context: may sleep; takes vtdp_lock.
-	INIT_LIST_HEAD(&space->held);
  * Return: a reference; -ESRCH without an mm; -ENOMEM; -EINTR.
  */
 struct vtdp_space *vtdp_space_get(void)
@@ -563,6 +584,13 @@ void vtdp_space_put(struct vtdp_space *space)
 	mmu_notifier_put(&space->notifier);
 }
 
+int vtdp_space_init(void)
+{
+	space_roots = kmem_cache_create("vtdpasid-root", PAGE_SIZE, PAGE_SIZE,
+					SLAB_ACCOUNT, root_construct);
+	return space_roots ? 0 : -ENOMEM;
+}
+
 /*
  * Wait until each space is freed, at unload; all were put. What puts them does
  * so by call_srcu(), and mmu_notifier_synchronize() waits for readers, not for
@@ -574,6 +602,9 @@ void vtdp_space_exit(void)
 {
 	wait_var_event(&nr_spaces, !atomic_read(&nr_spaces));
 	synchronize_rcu();
+	/* Roots that hardware may still read are left to it. */
+	if (!space_roots_leaked)
+		kmem_cache_destroy(space_roots);
 }
 
 /**
@@ -584,13 +615,6 @@ void vtdp_space_exit(void)
  */
 void vtdp_space_link(struct vtdp_binding *binding)
 {
-int vtdp_space_init(void)
-{
-	space_roots = kmem_cache_create("vtdpasid-root", PAGE_SIZE, PAGE_SIZE,
-					SLAB_ACCOUNT, root_construct);
-	return space_roots ? 0 : -ENOMEM;
-}
-
 	struct vtdp_space *space = binding->space;
 	struct vtdp_unit *unit = binding->device->unit;
 	struct vtdp_binding *b;
@@ -602,12 +626,13 @@ int vtdp_space_init(void)
 	}
 	root_sync_all(space);
 
-	/* Roots that hardware may still read are left to it. */
-	if (!space_roots_leaked)
-		kmem_cache_destroy(space_roots);
-	/* By unit, so that one unit's bindings make one batch. */
+	/*
+	 * By unit, so that one unit's bindings make one batch, and there those
+	 * without PASID first: see flush_next().
+	 */
 	list_for_each_entry(b, &space->bindings, space_node)
-		if (b->device->unit->index >= unit->index)
+		if (b->device->unit->index > unit->index ||
+		    (b->device->unit == unit && (!binding->pasid || b->pasid)))
 			break;
 	list_add_tail(&binding->space_node, &b->space_node);
 	space->nr_bindings++;

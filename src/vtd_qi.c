@@ -406,19 +406,22 @@ static u64 qi_devtlb_addr(u64 first, unsigned int mask)
 	return block | (((1ULL << (mask - 1)) - 1) << PAGE_SHIFT);
 }
 
-static void qi_put_devtlb(struct vtdp_batch *batch, const struct vtdp_device *device,
-			  u32 pasid, u64 first, u64 last, bool all)
+/* What of the addresses a device is to forget, in either form of descriptor. */
+static u64 qi_devtlb_range(u64 first, u64 last, bool all, bool *sized)
 {
 	unsigned int mask = qi_block_mask(first, last);
-	u64 addr, pfsid;
-	bool sized;
 
 	/* The whole space: bit 63 is the least significant zero. */
 	all |= mask >= 63 - PAGE_SHIFT;
-	addr = all ? GENMASK_ULL(62, PAGE_SHIFT) : qi_devtlb_addr(first, mask);
-	sized = all || mask;
-	pfsid = FIELD_PREP(VTD_QI_PFSID_LO, device->pfsid & 0xf) |
-		FIELD_PREP(VTD_QI_PFSID_HI, device->pfsid >> 4);
+	*sized = all || mask;
+	return all ? GENMASK_ULL(62, PAGE_SHIFT) : qi_devtlb_addr(first, mask);
+}
+
+static void qi_put_devtlb(struct vtdp_batch *batch, const struct vtdp_device *device,
+			  u32 pasid, u64 addr, bool sized)
+{
+	u64 pfsid = FIELD_PREP(VTD_QI_PFSID_LO, device->pfsid & 0xf) |
+		    FIELD_PREP(VTD_QI_PFSID_HI, device->pfsid >> 4);
 
 	if (!pasid)
 		qi_add(batch, VTD_QI_DEVTLB | pfsid |
@@ -442,16 +445,16 @@ static void qi_put_devtlb(struct vtdp_batch *batch, const struct vtdp_device *de
 void vtdp_qi_devtlb(struct vtdp_batch *batch, const struct vtdp_device *device,
 		    u32 pasid, u64 first, u64 last, bool all)
 {
-	qi_close_iotlb_part(batch);
-	qi_put_devtlb(batch, device, pasid, first, last, all);
+	if (!batch->nr_rids) {
+		qi_close_iotlb_part(batch);
+		batch->addr = qi_devtlb_range(first, last, all, &batch->sized);
+	}
+	qi_put_devtlb(batch, device, pasid, batch->addr, batch->sized);
 
 	if (pasid)
 		batch->pasid = pasid;
 	else
 		batch->without_pasid = true;
-	batch->from = first;
-	batch->to = last;
-	batch->all = all;
 	if (batch->nr_rids < VTDP_BATCH_RIDS)
 		batch->rids[batch->nr_rids] = device->rid;
 	batch->nr_rids++;
@@ -704,11 +707,10 @@ static void qi_call_device(const struct vtdp_batch *failed,
 			   const struct vtdp_device *device)
 {
 	if (failed->without_pasid)
-		qi_put_devtlb(batch, device, 0, failed->from, failed->to,
-			      failed->all);
+		qi_put_devtlb(batch, device, 0, failed->addr, failed->sized);
 	if (failed->pasid && device->pasid_on)
-		qi_put_devtlb(batch, device, failed->pasid, failed->from,
-			      failed->to, failed->all);
+		qi_put_devtlb(batch, device, failed->pasid, failed->addr,
+			      failed->sized);
 	call->rid = device->rid;
 	call->word = qi_add_wait(batch, failed->drain ? VTD_QI_WAIT_PD : 0);
 }

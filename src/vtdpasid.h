@@ -163,10 +163,9 @@ struct vtdp_qi {
  * @answers: it has page group responses and nothing else
  * @drain: its last wait drains page requests
  * @without_pasid: device TLBs: what is cached for requests without PASID
- * @all: all addresses, else from @from to @to
+ * @sized: @addr tells a size, else it is one page
  * @pasid: for requests with this PASID, or 0
- * @from: first address
- * @to: last address
+ * @addr: of device TLBs' descriptors: they are all for the same addresses
  * @nr_rids: functions whose device TLBs it invalidates
  * @rids: the first of them
  *
@@ -184,10 +183,9 @@ struct vtdp_batch {
 	bool answers;
 	bool drain;
 	bool without_pasid;
-	bool all;
+	bool sized;
 	u32 pasid;
-	u64 from;
-	u64 to;
+	u64 addr;
 	u16 nr_rids;
 	u16 rids[VTDP_BATCH_RIDS];
 };
@@ -401,9 +399,9 @@ struct vtdp_dmar {
  * @prq_pace: of @prq_work
  * @prq_ring: page-request queue, or NULL
  * @prq_lock: the queue is being read
- * @answered: batches of answers to page requests that were sent, and overflows
  * @requests: page requests read; under @devices_lock
  * @overflows: of the page-request queue; under @prq_lock
+ * @answered: batches of answers to page requests that were sent, and overflows
  * @saved_pmen: PMEN_REG before takeover
  * @saved_rtaddr: RTADDR_REG before takeover
  * @saved_iqa: IQA_REG before takeover
@@ -440,9 +438,9 @@ struct vtdp_unit {
 	struct vtdp_pace prq_pace;
 	u64 *prq_ring;
 	struct mutex prq_lock;	/* the queue is being read */
-	atomic64_t answered;
 	u64 requests;
 	u64 overflows;
+	atomic64_t answered;
 	u32 saved_pmen;
 	u64 saved_rtaddr;
 	u64 saved_iqa;
@@ -516,9 +514,9 @@ struct vtdp_client {
  * @pfsid: requester id of the physical function, for VFs
  * @gone: no longer on the bus: do not touch it
  * @acs: peers are kept from reaching it past the unit
- * @by_pasid: the same, by PASID
  * @stopped: bus mastering switched off, since it or its unit failed
  * @bindings: struct vtdp_binding; under devices_lock too
+ * @by_pasid: the same, by PASID
  * @nr_bindings: length of @bindings
  * @rid_binding: binding without PASID
  * @pri_on: page requests are on
@@ -544,9 +542,9 @@ struct vtdp_device {
 	u16 pfsid;
 	bool gone;
 	bool acs;
-	DECLARE_HASHTABLE(by_pasid, 8);
 	bool stopped;
 	struct list_head bindings;
+	DECLARE_HASHTABLE(by_pasid, 8);
 	unsigned int nr_bindings;
 	struct vtdp_binding *rid_binding;
 	bool pri_on;
@@ -582,9 +580,9 @@ struct vtdp_pasid {
  * struct vtdp_space - one address space
  * @hash: in the table of spaces, by mm; under vtdp_lock
  * @mm: kept from being freed (not from ending) by @notifier
- * @held: struct vtdp_hold; under vtdp_lock
  * @notifier: tells of unmapped ranges and of the end
  * @holds: references; under vtdp_lock
+ * @held: struct vtdp_hold; under vtdp_lock
  * @pasid: its PASID, or NULL; set once, under vtdp_lock
  * @lock: guards what follows
  * @root: top-level page that devices walk: the user half of mm->pgd
@@ -601,9 +599,9 @@ struct vtdp_pasid {
 struct vtdp_space {
 	struct hlist_node hash;
 	struct mm_struct *mm;
-	struct list_head held;
 	struct mmu_notifier notifier;
 	unsigned int holds;
+	struct list_head held;
 	struct vtdp_pasid *pasid;
 	spinlock_t lock;	/* root, bindings and their entries, pins */
 	u64 *root;
@@ -619,18 +617,18 @@ struct vtdp_space {
 };
 
 /**
- * @space_node: in space->held
- * @client: whose it is
  * struct vtdp_hold - a client's reference on a space
  * @node: in client->holds
+ * @space_node: in space->held
+ * @client: whose it is
  * @space: what is held
  * @bindings: of this client and space
  * @pins: of this client and space
  */
-	struct list_head space_node;
-	struct vtdp_client *client;
 struct vtdp_hold {
 	struct list_head node;
+	struct list_head space_node;
+	struct vtdp_client *client;
 	struct vtdp_space *space;
 	unsigned int bindings;
 	unsigned int pins;
@@ -640,9 +638,9 @@ struct vtdp_hold {
  * struct vtdp_binding - an address space on a device
  * @device: the device
  * @hold: the hold through which it was made
- * @pasid_node: in device->by_pasid
  * @space: hold->space
  * @device_node: in device->bindings
+ * @pasid_node: in device->by_pasid
  * @space_node: in space->bindings while live
  * @id: in the client
  * @pasid: PASID that the device uses; 0: requests without PASID
@@ -657,9 +655,9 @@ struct vtdp_hold {
 struct vtdp_binding {
 	struct vtdp_device *device;
 	struct vtdp_hold *hold;
-	struct hlist_node pasid_node;
 	struct vtdp_space *space;
 	struct list_head device_node;
+	struct hlist_node pasid_node;
 	struct list_head space_node;
 	u32 id;
 	u32 pasid;
@@ -904,9 +902,9 @@ void vtdp_entry_set(struct vtdp_unit *unit, u64 *slot, const u64 *entry,
 void vtdp_entry_clear(struct vtdp_unit *unit, u64 *slot, u64 qword);
 void vtdp_entry_zero(struct vtdp_unit *unit, u64 *slot, unsigned int qwords);
 
-struct vtdp_pasid *vtdp_pasid_find(u32 nr);
 /* pasid_alloc.c: the global PASID space */
 struct vtdp_pasid *vtdp_pasid_alloc(u32 min, u32 max, kuid_t uid, bool privileged);
+struct vtdp_pasid *vtdp_pasid_find(u32 nr);
 void vtdp_pasid_free(struct vtdp_pasid *pasid);
 void vtdp_pasid_own(struct vtdp_pasid *pasid, struct vtdp_space *space);
 struct vtdp_pasid *vtdp_pasid_next(u32 nr);
@@ -945,6 +943,8 @@ void vtdp_device_resume(struct vtdp_device *device);
 void vtdp_device_stop_rid(struct vtdp_unit *unit, u16 rid);
 bool vtdp_device_stopped_rid(struct vtdp_unit *unit, u16 rid);
 u32 vtdp_device_state(const struct vtdp_device *device);
+bool vtdp_device_may_share(const struct vtdp_unit *unit);
+
 /*
  * What requests of a device with a PASID are for; with 0, those without. NULL
  * for nothing. Under vtdp_lock or unit->devices_lock.
@@ -960,13 +960,11 @@ vtdp_device_binding(struct vtdp_device *device, u32 pasid)
 	return NULL;
 }
 
-bool vtdp_device_may_share(const struct vtdp_unit *unit);
-
 /* space.c: address spaces */
-int vtdp_space_init(void);
-struct vtdp_space *vtdp_space_find(const struct mm_struct *mm);
 #define VTDP_SPACE_BINDINGS	256	/* most bindings of one space */
 
+int vtdp_space_init(void);
+struct vtdp_space *vtdp_space_find(const struct mm_struct *mm);
 struct vtdp_space *vtdp_space_get(void);
 void vtdp_space_put(struct vtdp_space *space);
 void vtdp_space_link(struct vtdp_binding *binding);
