@@ -208,27 +208,37 @@ static bool rid_passes(struct vtdp_unit *unit, u16 rid)
 	return vtdp_unit_firmware_uses(unit, NULL, rid);
 }
 
-static bool rid_apply(u16 rid, void *data)
+static void rid_set(struct vtdp_unit *unit, u16 rid, bool pass)
 {
-	struct vtdp_unit *unit = data;
-	int err;
+	int err = pass ? vtdp_ctx_pass(unit, rid) : vtdp_ctx_block(unit, rid);
 
-	if (vtdp_device_by_rid(unit, rid))
-		return false;
-	if (rid_passes(unit, rid))
-		err = vtdp_ctx_pass(unit, rid);
-	else
-		err = vtdp_ctx_block(unit, rid);
 	if (err)
 		pr_err("unit %u: context entry of %04x:%02x:%02x.%u not set (%d)\n",
 		       unit->index, unit->drhd->segment, PCI_BUS_NUM(rid),
 		       PCI_SLOT(rid), PCI_FUNC(rid), err);
+}
+
+static bool rid_apply(u16 rid, void *data)
+{
+	struct vtdp_unit *unit = data;
+
+	if (!vtdp_device_by_rid(unit, rid))
+		rid_set(unit, rid, rid_passes(unit, rid));
+	return false;
+}
+
+static bool rid_pass(u16 rid, void *data)
+{
+	rid_set(data, rid, true);
 	return false;
 }
 
 /**
  * vtdp_owner_apply() - give each function of a unit the entry that it must have
  * @unit: unit that is being taken over, not yet on
+ *
+ * Nothing passes yet, so those that do can be gone through one by one, without
+ * a look at who else has their requester ids.
  *
  * Context: may sleep; under vtdp_lock.
  * Return: 0 or -ENOMEM.
@@ -260,7 +270,9 @@ int vtdp_owner_apply(struct vtdp_unit *unit)
 			pci_dev_put(pdev);
 			return err;
 		}
-		any_rid(pdev, rid_apply, unit);
+		if (device_is_registered(&pdev->dev) &&
+		    function_passes(unit, pdev))
+			any_rid(pdev, rid_pass, unit);
 	}
 	return 0;
 }

@@ -29,48 +29,35 @@ struct vtdp_unit *vtdp_unit_by_index(unsigned int index)
 	return NULL;
 }
 
-/* The function that a scope's path leads to now; buses may be renumbered. */
-static struct pci_dev *scope_function(u16 segment, const struct vtdp_scope *scope)
+/*
+ * Does a scope's path lead to the function? From there back to where it begins,
+ * for that needs no search; bridges are where they are now, buses may have been
+ * renumbered.
+ */
+static bool scope_names(const struct vtdp_scope *scope, struct pci_dev *pdev)
 {
-	struct pci_dev *pdev = NULL;
-	int bus = scope->bus;
 	unsigned int i;
 
-	for (i = 0; i < scope->depth; i++) {
-		if (pdev) {
-			bus = pdev->subordinate ? pdev->subordinate->number : -1;
-			pci_dev_put(pdev);
-			if (bus < 0)
-				return NULL;
-		}
-		pdev = pci_get_domain_bus_and_slot(segment, bus, scope->path[i]);
-		if (!pdev)
-			return NULL;
+	for (i = scope->depth; i; i--) {
+		if (!pdev || pdev->devfn != scope->path[i - 1])
+			return false;
+		if (i == 1)
+			return pdev->bus->number == scope->bus;
+		pdev = pci_upstream_bridge(pdev);
 	}
-	return pdev;
+	return false;
 }
 
 /* Does the scope name the function, or a bridge above it (8.3.1)? */
-static bool scope_covers(u16 segment, const struct vtdp_scope *scope,
-			 struct pci_dev *pdev)
+static bool scope_covers(const struct vtdp_scope *scope, struct pci_dev *pdev)
 {
-	struct pci_dev *named, *up;
-	bool covers = false;
-
-	if (scope->type != ACPI_DMAR_SCOPE_TYPE_ENDPOINT &&
-	    scope->type != ACPI_DMAR_SCOPE_TYPE_BRIDGE)
+	if (scope->type == ACPI_DMAR_SCOPE_TYPE_ENDPOINT)
+		return scope_names(scope, pdev);
+	if (scope->type != ACPI_DMAR_SCOPE_TYPE_BRIDGE)
 		return false;
-	named = scope_function(segment, scope);
-	if (!named)
-		return false;
-	if (scope->type == ACPI_DMAR_SCOPE_TYPE_ENDPOINT) {
-		covers = named == pdev;
-	} else {
-		for (up = pdev; up && !covers; up = pci_upstream_bridge(up))
-			covers = up == named;
-	}
-	pci_dev_put(named);
-	return covers;
+	while (pdev && !scope_names(scope, pdev))
+		pdev = pci_upstream_bridge(pdev);
+	return pdev;
 }
 
 static bool dmar_covers(const struct vtdp_dmar *dmar, struct pci_dev *pdev)
@@ -80,7 +67,7 @@ static bool dmar_covers(const struct vtdp_dmar *dmar, struct pci_dev *pdev)
 	if (dmar->segment != pci_domain_nr(pdev->bus))
 		return false;
 	for (i = 0; i < dmar->scopes; i++)
-		if (scope_covers(dmar->segment, &dmar->scope[i], pdev))
+		if (scope_covers(&dmar->scope[i], pdev))
 			return true;
 	return false;
 }
