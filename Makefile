@@ -103,7 +103,6 @@ bench:
 bench-quick:
 	tests/bench/run.sh --quick
 
-
 check-all: check check-kernels check-debug dkms-check
 	tests/run-guest.sh --kernel $(KERNEL) --only fuzz --fuzz 20
 	$(MAKE) -C tests/host O=$(CURDIR)/build/host fuzz SECONDS=300
