@@ -103,6 +103,13 @@ static void test_driven(void)
 	detach(id, &nvme, "detach-driven", 0);
 }
 
+/* Nothing is sent for a top-level slot that no device was let to. */
+static void let(void *p, size_t len, uint32_t pasid)
+{
+	must(vt_sync(fd, p, len), "SYNC");
+	phase("notifier-any", "pasid=%u what=let", pasid);
+}
+
 /* The process's memory changes while it is bound to both devices. */
 static void test_notifier(uint32_t pasid)
 {
@@ -110,6 +117,7 @@ static void test_notifier(uint32_t pasid)
 	uint8_t *p = must_map_at(0x20020000000, 64 * PAGE), *q;
 	const size_t big = 16 * MB;
 
+	let(p, 64 * PAGE, pasid);
 	settle("munmap");
 	munmap(p + 5 * PAGE, PAGE);
 	phase("notifier", "pasid=%u what=munmap first=%#lx last=%#lx", pasid,
@@ -122,6 +130,7 @@ static void test_notifier(uint32_t pasid)
 	      (long)p + 30 * PAGE, (long)p + 32 * PAGE - 1);
 
 	q = must_map_at(0x20000000000, big);
+	let(q, big, pasid);
 	settle("large-munmap");
 	munmap(q, big);
 	/* From 6.6 on the kernel says "all" where it flushes all of its own TLB. */
@@ -130,6 +139,8 @@ static void test_notifier(uint32_t pasid)
 
 	/* A block of 2^18 pages is the largest: more is the whole PASID. */
 	q = must_map_at(0x10ffffff000, 2 * PAGE);
+	let(q, 2 * PAGE, pasid);
+	settle("wide");
 	mprotect(q, 2 * PAGE, PROT_READ);
 	phase("notifier-wide", "pasid=%u what=mprotect-across-1TiB first=%#lx last=%#lx", pasid,
 	      (long)q, (long)q + 2 * PAGE - 1);
