@@ -88,12 +88,9 @@ static int __init main_init(void)
 	err = main_parse_layout();
 	if (err)
 		return err;
-	err = vtdp_space_init();
-	if (err)
-		return err;
 	err = vtdp_prq_init();
 	if (err)
-		goto space;
+		return err;
 	vtdp_irq_init();
 	err = vtdp_netlink_init();
 	if (err)
@@ -131,8 +128,6 @@ netlink:
 irq:
 	vtdp_irq_exit();
 	vtdp_prq_exit();
-space:
-	vtdp_space_exit();
 	return err;
 }
 

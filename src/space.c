@@ -40,15 +40,6 @@
 static DEFINE_HASHTABLE(spaces, 10);	/* by mm, under vtdp_lock */
 static atomic_t nr_spaces;		/* not freed yet, put or not */
 
-/* Roots are zero when they are allocated, and when they are freed. */
-static struct kmem_cache *space_roots;
-static bool space_roots_leaked;
-
-static void root_construct(void *root)
-{
-	memset(root, 0, PAGE_SIZE);
-}
-
 /* ---- the private root ---------------------------------------------------- */
 
 static unsigned int root_slot(u64 addr)
@@ -90,7 +81,8 @@ static void root_clear_all(struct vtdp_space *space)
 /* Of eight slots. What is not there is zero, with paravirtualization, too. */
 static bool root_run_empty(const u64 *pgd)
 {
-	return !(pgd[0] | pgd[1] | pgd[2] | pgd[3] |
+	/* What changes meanwhile is read again, or makes a device fault. */
+	return !data_race(pgd[0] | pgd[1] | pgd[2] | pgd[3] |
 		 pgd[4] | pgd[5] | pgd[6] | pgd[7]);
 }
 
@@ -362,7 +354,11 @@ int vtdp_space_sync(struct vtdp_space *space, u64 first, u64 last, bool grow)
 	}
 	flush.all = last >> PGDIR_SHIFT >= VTDP_USER_SLOTS ||
 		    space_has_hugetlb(space);
-	if (!root_sync(space, first, last, grow)) {
+	/*
+	 * The end of the mm has emptied the root, and may be flushing still:
+	 * nothing is put back, and nobody returns before it is out of caches.
+	 */
+	if (!space->dead && !root_sync(space, first, last, grow)) {
 		spin_unlock(&space->lock);
 		return 0;
 	}
@@ -459,15 +455,8 @@ static void space_free(struct mmu_notifier *mn)
 {
 	struct vtdp_space *space = container_of(mn, struct vtdp_space, notifier);
 
-	unsigned int slot;
-
-	if (!space->leak) {
-		for_each_set_bit(slot, space->used, VTDP_USER_SLOTS)
-			space->root[slot] = 0;
-		kmem_cache_free(space_roots, space->root);
-	} else {
-		space_roots_leaked = true;
-	}
+	if (!space->leak)
+		free_page((unsigned long)space->root);
 	kfree(space);
 	if (atomic_dec_and_test(&nr_spaces))
 		wake_up_var(&nr_spaces);
@@ -501,7 +490,7 @@ static struct vtdp_space *space_alloc(struct mm_struct *mm)
 	space = kzalloc(sizeof(*space), GFP_KERNEL_ACCOUNT);
 	if (!space)
 		return ERR_PTR(-ENOMEM);
-	space->root = kmem_cache_alloc(space_roots, GFP_KERNEL_ACCOUNT);
+	space->root = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	if (!space->root) {
 		kfree(space);
 		return ERR_PTR(-ENOMEM);
@@ -517,7 +506,7 @@ static struct vtdp_space *space_alloc(struct mm_struct *mm)
 	space->notifier.ops = &space_notifier_ops;
 	err = mmu_notifier_register(&space->notifier, mm);
 	if (err) {
-		kmem_cache_free(space_roots, space->root);
+		free_page((unsigned long)space->root);
 		kfree(space);
 		return ERR_PTR(err);
 	}
@@ -584,13 +573,6 @@ void vtdp_space_put(struct vtdp_space *space)
 	mmu_notifier_put(&space->notifier);
 }
 
-int vtdp_space_init(void)
-{
-	space_roots = kmem_cache_create("vtdpasid-root", PAGE_SIZE, PAGE_SIZE,
-					SLAB_ACCOUNT, root_construct);
-	return space_roots ? 0 : -ENOMEM;
-}
-
 /*
  * Wait until each space is freed, at unload; all were put. What puts them does
  * so by call_srcu(), and mmu_notifier_synchronize() waits for readers, not for
@@ -602,9 +584,6 @@ void vtdp_space_exit(void)
 {
 	wait_var_event(&nr_spaces, !atomic_read(&nr_spaces));
 	synchronize_rcu();
-	/* Roots that hardware may still read are left to it. */
-	if (!space_roots_leaked)
-		kmem_cache_destroy(space_roots);
 }
 
 /**

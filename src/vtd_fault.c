@@ -229,8 +229,13 @@ static void fault_work(struct work_struct *work)
 {
 	struct vtdp_unit *unit = container_of(to_delayed_work(work),
 					      struct vtdp_unit, fault_work);
-	unsigned long rest = vtdp_pace(&unit->fault_pace, fault_read(unit),
-				       FAULT_PACE);
+	unsigned long rest;
+
+	mutex_lock(&unit->fault_lock);
+	rest = vtdp_pace(&unit->fault_pace, fault_read(unit), FAULT_PACE);
+	/* One may have been of a page request: see prq_answered_since(). */
+	atomic64_inc(&unit->answered);
+	mutex_unlock(&unit->fault_lock);
 
 	/* While an error of the queue stands, no fault event is sent (7.3). */
 	vtdp_qi_service(unit);
@@ -253,6 +258,7 @@ static irqreturn_t fault_interrupt(int irq, void *data)
 
 void vtdp_fault_init(struct vtdp_unit *unit)
 {
+	mutex_init(&unit->fault_lock);
 	INIT_DELAYED_WORK(&unit->fault_work, fault_work);
 }
 

@@ -50,7 +50,7 @@ static_assert(PRQ_BATCH <= PRQ_ANSWERS);
 struct workqueue_struct *vtdp_event_wq;
 static struct workqueue_struct *prq_servers;
 
-/* struct vtdp_prq, with idle work, no lock held and no group failed. */
+/* struct vtdp_prq, with no lock held and no group failed. */
 static struct kmem_cache *prq_cache;
 
 /**
@@ -150,14 +150,27 @@ static bool prq_permitted(const struct vm_area_struct *vma,
 			  const struct vtdp_request *request)
 {
 	return vma && request->addr >= vma->vm_start &&
-	       (!request->write || vma->vm_flags & VM_WRITE) &&
-	       vma->vm_flags & (VM_READ | VM_WRITE);
+	       vma->vm_flags & (request->write ? VM_WRITE : VM_READ);
+}
+
+/* The end of a fault that had to be waited for, with mmap_lock dropped. */
+static int prq_fault_again(struct mm_struct *mm, u64 addr, unsigned int flags)
+{
+	bool unlocked = false;
+	int err;
+
+	mmap_read_lock(mm);
+	err = fixup_user_fault(mm, addr, flags, &unlocked);
+	mmap_read_unlock(mm);
+	return err;
 }
 
 /*
  * As the CPU would fault, but for stacks, which a device does not grow, and
  * with the answer "no" where the CPU would send a signal. What another thread or
- * a disk has to do first is waited for only if @wait.
+ * a disk has to do first is waited for only if @wait, and with mmap_lock
+ * dropped. Files may be read at once, whatever the flags say: they are waited
+ * for, too.
  *
  * Return: 0; -EAGAIN without @wait; else an error: no such page.
  */
@@ -166,9 +179,9 @@ static int prq_fault(struct mm_struct *mm, const struct vtdp_request *request,
 {
 	unsigned int flags = FAULT_FLAG_REMOTE |
 			     (request->write ? FAULT_FLAG_WRITE : 0);
+	unsigned int how = FAULT_FLAG_ALLOW_RETRY |
+			   (wait ? FAULT_FLAG_KILLABLE : FAULT_FLAG_RETRY_NOWAIT);
 	struct vm_area_struct *vma;
-	bool unlocked = false;
-	int err = -EFAULT;
 	vm_fault_t fault;
 
 	if (wait)
@@ -176,18 +189,22 @@ static int prq_fault(struct mm_struct *mm, const struct vtdp_request *request,
 	else if (!mmap_read_trylock(mm))
 		return -EAGAIN;
 	vma = find_vma(mm, request->addr);
-	if (prq_permitted(vma, request)) {
-		fault = handle_mm_fault(vma, request->addr, flags |
-					FAULT_FLAG_ALLOW_RETRY |
-					FAULT_FLAG_RETRY_NOWAIT, NULL);
-		if (fault & VM_FAULT_RETRY)
-			err = wait ? fixup_user_fault(mm, request->addr, flags,
-						      &unlocked) : -EAGAIN;
-		else if (!(fault & VM_FAULT_ERROR))
-			err = 0;
-	}
+	if (!prq_permitted(vma, request))
+		fault = VM_FAULT_SIGSEGV;
+	else if (!wait && !vma_is_anonymous(vma))
+		fault = VM_FAULT_RETRY;
+	else
+		fault = handle_mm_fault(vma, request->addr, flags | how, NULL);
+
+	/* With these the lock was dropped, unless they say NOWAIT. */
+	if (wait && fault & VM_FAULT_COMPLETED)
+		return 0;
+	if (wait && fault & VM_FAULT_RETRY)
+		return prq_fault_again(mm, request->addr, flags);
 	mmap_read_unlock(mm);
-	return err;
+	if (fault & VM_FAULT_RETRY)
+		return -EAGAIN;
+	return fault & VM_FAULT_ERROR ? -EFAULT : 0;
 }
 
 /* The mm that requests are for, kept from ending; or NULL. */
@@ -497,10 +514,11 @@ static unsigned int prq_read(struct vtdp_unit *unit)
 	if (prs != U32_MAX && prs & VTD_PRS_PRO &&
 	    (vtdp_read64(unit, VTD_PQT) & (PRQ_SIZE - 1)) == head) {
 		unit->overflows++;
+		vtdp_write32(unit, VTD_PRS, VTD_PRS_PRO);
+		/* Until then the unit answered for us: see vtdp_prq_drain(). */
 		atomic64_inc(&unit->answered);
 		pr_warn_ratelimited("unit %u: page-request queue overflowed, requests were lost\n",
 				    unit->index);
-		vtdp_write32(unit, VTD_PRS, VTD_PRS_PRO);
 	}
 	mutex_unlock(&unit->prq_lock);
 	return count;
@@ -593,6 +611,22 @@ static int prq_push(struct vtdp_binding *binding)
 	return err;
 }
 
+/*
+ * Was a page request answered since @answered was read? By the unit itself only
+ * with a fault record, which waits to be read, or was read and counted: under
+ * fault_lock nothing is between these two.
+ */
+static bool prq_answered_since(struct vtdp_unit *unit, s64 answered)
+{
+	bool since;
+
+	mutex_lock(&unit->fault_lock);
+	since = vtdp_read32(unit, VTD_FSTS) & (VTD_FSTS_PPF | VTD_FSTS_PFO) ||
+		atomic64_read(&unit->answered) != answered;
+	mutex_unlock(&unit->fault_lock);
+	return since;
+}
+
 /**
  * vtdp_prq_drain() - no request or answer of a binding is under way any more
  * @binding: its entry is gone and invalidated, and it is on no list any more
@@ -602,9 +636,9 @@ static int prq_push(struct vtdp_binding *binding)
  * First the requests that are on their way come into the queue, where the
  * reader refuses them; what was passed on is answered here. Then all these
  * answers, and those that the unit itself gave because of an overflow (7.10,
- * step d), are brought to the device: unless there were none since. They are
- * counted behind their doorbell, so what was counted before the first batch was
- * brought in by it.
+ * step d) or of the entry that is not there any more (7.4.1), are brought to the
+ * device: unless there were none since. Ours are counted behind their doorbell,
+ * so what was counted before the first batch was brought in by it.
  *
  * Context: may sleep, bounded; under vtdp_lock, which neither reader nor server
  * takes.
@@ -624,7 +658,7 @@ int vtdp_prq_drain(struct vtdp_binding *binding, bool pushed, s64 answered)
 		err = prq_push(binding);
 	}
 	prq_cancel(binding->prq);
-	if (atomic64_read(&unit->answered) == answered)
+	if (!prq_answered_since(unit, answered))
 		return err;
 	return prq_push(binding) ?: err;
 }
@@ -664,7 +698,6 @@ static void prq_construct(void *object)
 	struct vtdp_prq *prq = object;
 
 	mutex_init(&prq->answer_lock);
-	INIT_WORK(&prq->work, prq_serve);
 	bitmap_zero(prq->failed, VTD_PRGIS);
 }
 
@@ -685,6 +718,7 @@ int vtdp_prq_bind(struct vtdp_binding *binding)
 	if (!prq)
 		return -ENOMEM;
 	kref_init(&prq->ref);
+	INIT_WORK(&prq->work, prq_serve);
 	prq->head = 0;
 	prq->tail = 0;
 	prq->unit = binding->device->unit;

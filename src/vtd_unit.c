@@ -43,7 +43,8 @@ static bool scope_names(const struct vtdp_scope *scope, struct pci_dev *pdev)
 			return false;
 		if (i == 1)
 			return pdev->bus->number == scope->bus;
-		pdev = pci_upstream_bridge(pdev);
+		/* Of a virtual function's own bus it is NULL: no path leads there. */
+		pdev = pdev->bus->self;
 	}
 	return false;
 }

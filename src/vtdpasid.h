@@ -22,6 +22,8 @@
  *                       or mmu_notifier_register() (which waits for mmap_lock).
  *   unit->prq_lock      mutex: the page-request queue is being read; held over
  *                       bounded waits for hardware only.
+ *   unit->fault_lock    mutex: the fault records are being read; waits for
+ *                       nothing.
  *   prq->answer_lock    mutex: a server's answer on its way; held over bounded
  *                       waits for hardware only.
  *   unit->devices_lock  spin: unit->devices and device->bindings; readers that
@@ -390,6 +392,7 @@ struct vtdp_dmar {
  * @nr_devices: length of @devices
  * @fault_irq: fault event
  * @fault_work: reads the fault records
+ * @fault_lock: the records are being read
  * @fault_pace: of @fault_work
  * @strays: functions to be cut off if they go on; of @fault_work
  * @faults: records read
@@ -401,7 +404,8 @@ struct vtdp_dmar {
  * @prq_lock: the queue is being read
  * @requests: page requests read; under @devices_lock
  * @overflows: of the page-request queue; under @prq_lock
- * @answered: batches of answers to page requests that were sent, and overflows
+ * @answered: goes on with each batch of answers to page requests, each overflow of
+ *	their queue, and each look at the fault records
  * @saved_pmen: PMEN_REG before takeover
  * @saved_rtaddr: RTADDR_REG before takeover
  * @saved_iqa: IQA_REG before takeover
@@ -429,6 +433,7 @@ struct vtdp_unit {
 	unsigned int nr_devices;
 	struct vtdp_irq fault_irq;
 	struct delayed_work fault_work;
+	struct mutex fault_lock;	/* the records are being read */
 	struct vtdp_pace fault_pace;
 	struct vtdp_stray strays[VTDP_STRAYS];
 	atomic64_t faults;
@@ -963,7 +968,6 @@ vtdp_device_binding(struct vtdp_device *device, u32 pasid)
 /* space.c: address spaces */
 #define VTDP_SPACE_BINDINGS	256	/* most bindings of one space */
 
-int vtdp_space_init(void);
 struct vtdp_space *vtdp_space_find(const struct mm_struct *mm);
 struct vtdp_space *vtdp_space_get(void);
 void vtdp_space_put(struct vtdp_space *space);

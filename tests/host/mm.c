@@ -735,18 +735,28 @@ struct vm_area_struct *find_vma(struct mm_struct *mm, unsigned long addr)
 	return &vma;
 }
 
-/* Of the mm that find_vma() looked at. Now and then a page has to be waited for. */
+/*
+ * Of the mm that find_vma() looked at. Now and then a page has to be waited for,
+ * and then the lock is dropped, unless the caller does not want to.
+ */
 vm_fault_t handle_mm_fault(struct vm_area_struct *vma, unsigned long addr, unsigned int flags,
 			   void *regs)
 {
+	struct mm_struct *mm = vma->vm_mm;
 	bool unlocked;
+	int err;
 
 	(void)regs;
-	if (!(flags & FAULT_FLAG_RETRY_NOWAIT))
-		abort();
-	if (one_in(4))
+	if (one_in(4)) {
+		if (!(flags & FAULT_FLAG_RETRY_NOWAIT))
+			mmap_read_unlock(mm);
 		return VM_FAULT_RETRY;
-	return fixup_user_fault(vma->vm_mm, addr, flags, &unlocked) ? VM_FAULT_ERROR : 0;
+	}
+	err = fixup_user_fault(mm, addr, flags, &unlocked);
+	if (err || flags & FAULT_FLAG_RETRY_NOWAIT || !one_in(4))
+		return err ? VM_FAULT_SIGSEGV : 0;
+	mmap_read_unlock(mm);
+	return VM_FAULT_COMPLETED;
 }
 
 int fixup_user_fault(struct mm_struct *mm, unsigned long addr, unsigned int flags, bool *unlocked)

@@ -754,11 +754,9 @@ void kmem_cache_destroy(struct kmem_cache *cache)
 	free(cache);
 }
 
-/* Whole pages come from where hardware can see them. */
 void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp)
 {
-	void *object = cache->size == PAGE_SIZE ? (void *)__get_free_page(gfp) :
-						  shim_kmalloc(cache->size, gfp, false);
+	void *object = shim_kmalloc(cache->size, gfp, false);
 
 	if (!object)
 		return NULL;
@@ -769,18 +767,8 @@ void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp)
 
 void kmem_cache_free(struct kmem_cache *cache, void *object)
 {
-	static char constructed[PAGE_SIZE];
-
-	if (cache->size != PAGE_SIZE) {
-		cache->objects--;
-		kfree(object);
-		return;
-	}
-	cache->construct(constructed);
-	if (memcmp(object, constructed, PAGE_SIZE))
-		shim_bug("an object is freed in another state than it was made in");
 	cache->objects--;
-	free_page((unsigned long)object);
+	kfree(object);
 }
 
 /* Stores between two barriers may become visible in any order. */

@@ -111,8 +111,6 @@ void world_start(const struct world_conf *conf)
 	prefetch_pick = w_pick;
 	sched_hook = sched_dma;
 	model_response_hook = request_answered;
-	if (vtdp_space_init())
-		abort();
 	if (vtdp_prq_init && vtdp_prq_init())
 		abort();
 	if (vtdp_irq_init)

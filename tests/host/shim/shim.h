@@ -615,7 +615,6 @@ void free_pages(unsigned long addr, unsigned int order);
 #define get_zeroed_page(g)	__get_free_pages((g) | __GFP_ZERO, 0)
 #define __get_free_page(g)	__get_free_pages(g, 0)
 #define free_page(a)		free_pages(a, 0)
-/* Whole pages are checked to come back as they were constructed. */
 struct kmem_cache;
 #define SLAB_ACCOUNT		0
 struct kmem_cache *kmem_cache_create(const char *name, unsigned int size,
@@ -721,7 +720,12 @@ static inline void mmap_read_unlock(struct mm_struct *mm) { mutex_unlock(&mm->mm
 #define FAULT_FLAG_ALLOW_RETRY 4u
 #define FAULT_FLAG_RETRY_NOWAIT 8u
 #define VM_FAULT_RETRY	1u
-#define VM_FAULT_ERROR	2u
+#define VM_FAULT_SIGSEGV	2u
+#define VM_FAULT_ERROR	VM_FAULT_SIGSEGV
+#define VM_FAULT_COMPLETED	4u
+#define FAULT_FLAG_KILLABLE	16u
+#define data_race(expr)	(expr)
+#define vma_is_anonymous(vma)	(!(vma)->vm_file)
 typedef unsigned int vm_fault_t;
 static inline bool mmap_read_trylock(struct mm_struct *mm) { return mutex_trylock(&mm->mmap_lock); }
 vm_fault_t handle_mm_fault(struct vm_area_struct *vma, unsigned long addr, unsigned int flags,
