@@ -931,7 +931,7 @@ static void bench_takeover(void)
 	int run;
 
 	phase("takeover", -1);
-	for (run = 0; run < 10; run++) {
+	for (run = 0; run < 60; run++) {
 		before = free_pages();
 		c.phase = b.phase;
 		must_call(&c, BENCH_TAKEOVER);
