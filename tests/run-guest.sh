@@ -135,8 +135,8 @@ suites() {
 	suite broken-late alone=1 programs=x_broken:late build=inject modules=nvme \
 		device=nvme,drive=DISK,serial=vtdpasid
 	# Functions that go and come. Ports that are hot-plugged by the kernel.
-	# Not on every push: pciehp now and then drops a removal that comes while it is
-	# still busy with the slot, and then nothing was pulled out.
+	# Not on every push: how a card is pulled out here races with pciehp, which then
+	# takes the slot for disabled, and the function goes by sysfs.
 	suite hotplug alone=1 tier=all programs=x_hotplug build=inject option=--guest-monitor seconds=240 \
 		device=pcie-root-port,id=rp1,chassis=1,slot=1 pair="sva-testdev,addr=4 sva-testdev,bus=rp1,id=hp" \
 		option=--qemu-arg=-global \
