@@ -288,7 +288,8 @@ int vtdp_owner_apply(struct vtdp_unit *unit)
  * have one: then device_lock is taken, and a probe must find things as it left
  * them. If the function goes on, it will be seen again.
  *
- * Context: may sleep; no lock held, for device_lock is the outermost.
+ * Context: may sleep; under unit->fault_lock, so device_lock, which is the
+ * outermost, is only tried.
  */
 void vtdp_owner_cut_off(struct vtdp_unit *unit, u16 rid)
 {

@@ -286,7 +286,10 @@ void vtdp_fault_start(struct vtdp_unit *unit)
 	mod_delayed_work(vtdp_event_wq, &unit->fault_work, 0);
 }
 
-/* Context: may sleep; the work takes no mutex, so vtdp_lock may be held. */
+/*
+ * Context: may sleep; the work takes no mutex but unit->fault_lock, which comes
+ * after vtdp_lock, so that may be held.
+ */
 void vtdp_fault_stop(struct vtdp_unit *unit)
 {
 	vtdp_irq_stop(&unit->fault_irq);

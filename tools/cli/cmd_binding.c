@@ -31,9 +31,7 @@ static int show(const struct filter *filter, const char *name)
 	unsigned int i;
 	int status;
 
-	status = netlink_open();
-	if (!status)
-		status = netlink_state_get(&state, NL_BINDINGS);
+	status = netlink_state_get(&state, NL_BINDINGS);
 	if (status)
 		return status;
 	out_begin("bindings");

@@ -41,9 +41,7 @@ static int show(const struct vtdp_function *wanted, const char *name)
 	unsigned int i;
 	int status;
 
-	status = netlink_open();
-	if (!status)
-		status = netlink_state_get(&state, NL_DEVICES);
+	status = netlink_state_get(&state, NL_DEVICES);
 	if (status)
 		return status;
 	out_begin("devices");
@@ -294,10 +292,8 @@ static int wait_detached(struct vtdp_function function, const char *name)
 static int detach(struct vtdp_function function, const char *name)
 {
 	struct nl_device holder;
-	int status = netlink_open(), pidfd;
+	int status, pidfd;
 
-	if (status)
-		return status;
 	if (!find_holder(function, &holder, &status))
 		return status ? status : fail(ENODEV, "vtdpasid device", "cannot detach %s", name);
 	pidfd = open_keeper(&holder);

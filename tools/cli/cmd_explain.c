@@ -242,10 +242,8 @@ static int last_fault(struct question *q)
 	};
 	struct nl_state state;
 	unsigned int i;
-	int status = netlink_open();
+	int status = netlink_state_get(&state, NL_UNITS);
 
-	if (!status)
-		status = netlink_state_get(&state, NL_UNITS);
 	if (status)
 		return status;
 	for (i = 0; i < state.nr_units; i++)

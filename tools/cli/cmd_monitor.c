@@ -220,10 +220,8 @@ static int run(int argc, char **argv)
 		else if (++i == argc || !arg_number(argv[i], INT32_MAX, number) || !*number)
 			return usage_of(&cmd_monitor, "%s wants a number", argv[i - 1]);
 	}
-	status = netlink_open();
 	/* Listen first: what comes between is shown twice rather than never. */
-	if (!status)
-		status = netlink_events_open(buffer);
+	status = netlink_events_open(buffer);
 	if (!status)
 		status = netlink_info_get(&info);
 	if (!status) {

@@ -44,9 +44,7 @@ static int show(uint32_t wanted)
 	unsigned int i;
 	int status;
 
-	status = netlink_open();
-	if (!status)
-		status = netlink_state_get(&state, NL_PASIDS);
+	status = netlink_state_get(&state, NL_PASIDS);
 	if (status)
 		return status;
 	out_begin("pasids");

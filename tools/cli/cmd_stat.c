@@ -208,7 +208,7 @@ static int watch(uint64_t interval, uint64_t times)
 static int run(int argc, char **argv)
 {
 	uint64_t interval = 1, times = UINT64_MAX;
-	int status, i;
+	int i;
 
 	for (i = 0; i < argc; i++) {
 		uint64_t *number = arg_is(argv[i], "--interval") ? &interval :
@@ -219,8 +219,7 @@ static int run(int argc, char **argv)
 		if (++i == argc || !arg_number(argv[i], INT32_MAX, number) || !*number)
 			return usage_of(&cmd_stat, "%s wants a number", argv[i - 1]);
 	}
-	status = netlink_open();
-	return status ? status : watch(interval, times);
+	return watch(interval, times);
 }
 
 const struct command cmd_stat = { "stat", run, usage };

@@ -93,9 +93,7 @@ static int show(int wanted, bool all)
 	unsigned int i;
 	int status;
 
-	status = netlink_open();
-	if (!status)
-		status = netlink_state_get(&state, NL_UNITS);
+	status = netlink_state_get(&state, NL_UNITS);
 	if (status)
 		return status;
 	out_begin("units");

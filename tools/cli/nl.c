@@ -276,15 +276,6 @@ static struct nl_sock *connect_family(int *status)
 	return sock;
 }
 
-int netlink_open(void)
-{
-	int status = STATUS_OK;
-
-	if (!asks)
-		asks = connect_family(&status);
-	return status;
-}
-
 void netlink_close(void)
 {
 	nl_socket_free(asks);
@@ -345,8 +336,12 @@ static int ask(const struct object *object, int flags, const char *what, void **
 	       unsigned int *count)
 {
 	struct gather gather = { .object = object };
-	int rc, err = 0, try;
+	int rc, err = 0, try, status = STATUS_OK;
 
+	if (!asks)
+		asks = connect_family(&status);
+	if (!asks)
+		return status;
 	for (try = 0; try < DUMP_TRIES; try++) {
 		gather.count = 0;
 		rc = ask_once(&gather, flags, &err);

@@ -132,7 +132,6 @@ struct nl_state {
 #define NL_PASIDS	(1u << 2)
 #define NL_BINDINGS	(1u << 3)
 
-int netlink_open(void);
 void netlink_close(void);
 int netlink_info_get(struct nl_info *info);
 int netlink_state_get(struct nl_state *state, unsigned int what);

@@ -88,8 +88,6 @@ int tables_read(struct tables *tables, const struct vtdp_function *only)
 		status = read_all(tables, v);
 	vtdp_close(v);
 	if (!status)
-		status = netlink_open();
-	if (!status)
 		status = netlink_state_get(&tables->state, NL_BINDINGS);
 	if (status)
 		tables_free(tables);
