@@ -614,12 +614,16 @@ static int prq_push(struct vtdp_binding *binding)
 /*
  * Was a page request answered since @answered was read? By the unit itself only
  * with a fault record, which waits to be read, or was read and counted: under
- * fault_lock nothing is between these two.
+ * fault_lock nothing is between these two. But it leaves none for entries with
+ * FPD, as space_release() sets it.
  */
-static bool prq_answered_since(struct vtdp_unit *unit, s64 answered)
+static bool prq_answered_since(struct vtdp_binding *binding, s64 answered)
 {
+	struct vtdp_unit *unit = binding->device->unit;
 	bool since;
 
+	if (READ_ONCE(binding->space->dead))
+		return true;
 	mutex_lock(&unit->fault_lock);
 	since = vtdp_read32(unit, VTD_FSTS) & (VTD_FSTS_PPF | VTD_FSTS_PFO) ||
 		atomic64_read(&unit->answered) != answered;
@@ -658,7 +662,7 @@ int vtdp_prq_drain(struct vtdp_binding *binding, bool pushed, s64 answered)
 		err = prq_push(binding);
 	}
 	prq_cancel(binding->prq);
-	if (!prq_answered_since(unit, answered))
+	if (!prq_answered_since(binding, answered))
 		return err;
 	return prq_push(binding) ?: err;
 }
@@ -749,14 +753,6 @@ void vtdp_prq_unit_init(struct vtdp_unit *unit)
 	INIT_DELAYED_WORK(&unit->prq_work, prq_work);
 }
 
-/* Page requests need the drain of 7.10, too. */
-bool vtdp_prq_supported(const struct vtdp_unit *unit)
-{
-	const u64 need = VTD_ECAP_PRS | VTD_ECAP_PDS | VTD_ECAP_DT;
-
-	return (unit->ecap & need) == need;
-}
-
 /* Tell hardware where the queue is, empty. */
 void vtdp_prq_program(struct vtdp_unit *unit)
 {
@@ -777,7 +773,10 @@ void vtdp_prq_program(struct vtdp_unit *unit)
  */
 int vtdp_prq_start(struct vtdp_unit *unit)
 {
-	if (!vtdp_prq_supported(unit))
+	const u64 need = VTD_ECAP_PRS | VTD_ECAP_PDS | VTD_ECAP_DT;
+
+	/* Without these, no function is attached with page requests: check.c. */
+	if ((unit->ecap & need) != need)
 		return 0;
 	unit->prq_ring = vtdp_page_alloc(unit, VTDP_PRQ_ORDER);
 	if (!unit->prq_ring)

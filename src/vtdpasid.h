@@ -851,7 +851,6 @@ int vtdp_prq_init(void);
 void vtdp_prq_flush(void);
 void vtdp_prq_exit(void);
 void vtdp_prq_unit_init(struct vtdp_unit *unit);
-bool vtdp_prq_supported(const struct vtdp_unit *unit);
 int vtdp_prq_start(struct vtdp_unit *unit);
 void vtdp_prq_program(struct vtdp_unit *unit);
 void vtdp_prq_stop(struct vtdp_unit *unit);

@@ -314,7 +314,8 @@ static void conduct_choose(void)
 {
 	conduct.lazy = 1 + rnd_below(4);
 	conduct.prefetch = (unsigned int[]){ 0, 4, 10, 40 }[rnd_below(4)];
-	conduct.pde = pde;
+	conduct.pde = pde || one_in(2);
+	conduct.late_responses = one_in(2);
 	/* 6.2.3 can be read either way. */
 	conduct.cm_strict = cm_strict || one_in(2);
 	conduct.evict = (unsigned int[]){ 0, 2, 10 }[rnd_below(3)];

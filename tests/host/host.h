@@ -113,7 +113,8 @@ extern struct model_conduct {
 	bool stuck;		/* registers and queue do nothing any more */
 	int silent_rid;		/* its device TLB does not answer; -1: none */
 	bool ite_sid;		/* report its requester id in IQERCD */
-	bool pde;		/* cache directory entries: more than 6.2.3 allows */
+	bool pde;		/* cache directory entries, of which 6.2.3 does not tell */
+	bool late_responses;	/* they are on their way until something pushes them */
 	bool cm_strict;		/* what is not present has domain id 0 only (6.2.3) */
 	unsigned int refuse;	/* so many descriptors are not accepted */
 	unsigned int refuse_type;	/* only of this type; 0: any but waits */
@@ -133,6 +134,7 @@ struct dma {
 	u64 addr;
 	bool write;
 	bool prefetch;		/* the unit's own idea: no fault record */
+	bool request;		/* it is a page request */
 	/* out */
 	u64 pa;
 	u64 size;		/* of the page */
@@ -156,6 +158,7 @@ bool model_serving(unsigned int unit);
 unsigned int model_faults(unsigned int unit);
 bool model_page_request(unsigned int unit, u16 rid, u32 pasid, u64 addr, bool write, bool last, u16 group);
 bool model_page_request_raw(unsigned int unit, u64 qw0, u64 qw1);
+void model_responses_push(unsigned int unit, u16 rid);
 bool model_requests_left(unsigned int unit, u16 rid);
 struct model_stats { u64 descs[16], dmas, oks, faults, prefetches, doorbells, waits; };
 extern struct model_stats model_stats;

@@ -54,6 +54,7 @@ enum { Q_CC = 1, Q_IOTLB, Q_DEVTLB, Q_IEC, Q_WAIT, Q_PIOTLB, Q_PC, Q_DEVPIOTLB, 
 /* ---- state ---------------------------------------------------------------- */
 
 struct c_ctx { u16 rid; bool negative; u64 q[4]; };
+struct c_resp { u16 rid; bool pp; u32 pasid; u16 group; unsigned int code; };
 struct c_pde { u16 rid; u64 dir; u32 index; u64 table; u16 did; };
 struct c_pasid { u16 rid; u64 dir; u32 pasid; bool negative; u16 did; u64 q[8]; };
 struct c_tlb { u16 rid; u16 did; u32 pasid; u64 va, size, pa, root; bool writable; };
@@ -97,6 +98,7 @@ struct unit {
 	unsigned int npend;
 	u64 *shot;			/* descriptors as they were at the doorbell */
 	bool last_was_wait;
+	bool pqt_seen;			/* since PPR was cleared */
 	bool fenced;
 	/* what has been invalidated since SRTP, in this order */
 	unsigned int since_srtp;
@@ -110,8 +112,9 @@ struct unit {
 	VEC(struct c_pasid) pasid;
 	VEC(struct c_tlb) tlb;
 	VEC(struct c_psc) psc;
-	struct { u64 qw[4]; } req[16];	/* page requests not yet in the queue */
+	struct { u64 qw[4]; bool raw; } req[16];	/* page requests not yet in the queue */
 	unsigned int nreq;
+	VEC(struct c_resp) resp;	/* responses not yet with the function */
 };
 
 static struct unit units[MODEL_UNITS];
@@ -139,7 +142,7 @@ void model_reset(void)
 		struct unit *u = &units[i];
 
 		free(u->ctx.e); free(u->pde.e); free(u->pasid.e);
-		free(u->tlb.e); free(u->psc.e); free(u->shot);
+		free(u->tlb.e); free(u->psc.e); free(u->resp.e); free(u->shot);
 		memset(u, 0, sizeof(*u));
 		u->index = i;
 	}
@@ -611,7 +614,7 @@ static void fault_record(struct unit *u, const struct dma *d)
 		return;
 	}
 	u->frcd[i][0] = d->addr & ~0xfffull;
-	u->frcd[i][1] = 1ull << 63 | (d->write ? 0 : 1ull << 62) |
+	u->frcd[i][1] = 1ull << 63 | (d->request ? 1ull << 28 : d->write ? 0 : 1ull << 62) |
 			(pp ? (u64)d->pasid << 40 | 1ull << 31 : 0) |
 			(u64)d->reason << 32 | d->rid;
 	u->frcd_seen[i] = false;
@@ -731,6 +734,37 @@ negative:
 	return c;
 }
 
+/* The PASID entry that a request leads to, or NULL: it faults. */
+static struct c_pasid *entry_find(struct unit *u, struct dma *d)
+{
+	u32 pasid = d->pasid == NO_PASID ? 0 : d->pasid;
+	struct c_ctx *c = ctx_lookup(u, d->rid);
+	struct c_pasid *p = NULL;
+	u8 reason = 0x59;
+
+	if (!c)
+		return NULL;
+	if (d->pasid == NO_PASID && u->ecap & ECAP_RPS)
+		pasid = c->q[1] & 0xfffff;
+	if (c->negative)
+		dma_fault(u, d, 0x41, c->q[0] & 2);
+	else if (d->pasid != NO_PASID && !(c->q[0] & 8))
+		dma_fault(u, d, 0x45, c->q[0] & 2);
+	else if (d->request && !(c->q[0] & 16))
+		dma_fault(u, d, 0x4a, c->q[0] & 2);
+	else if (d->pasid == 0)
+		dma_fault(u, d, 0x59, false);	/* PASID 0 names requests without */
+	else if (pasid >> 6 >= 1u << ((c->q[0] >> 9 & 7) + 7))
+		dma_fault(u, d, 0x46, c->q[0] & 2);
+	else
+		p = pasid_lookup(u, d->rid, c->q[0], pasid, &reason);
+	if (p && p->negative) {
+		dma_fault(u, d, reason, p->q[0] & 2);
+		return NULL;
+	}
+	return p;
+}
+
 static void tag_check(struct unit *u, u16 did, u32 pasid, u64 root)
 {
 	for (unsigned int i = 0; i < u->tlb.n; i++)
@@ -827,11 +861,9 @@ cached:;
 enum dma_result model_dma(struct dma *d)
 {
 	struct unit *u = &units[d->unit];
-	u32 pasid = d->pasid == NO_PASID ? 0 : d->pasid;
 	struct pci_dev *pdev = pci_by_rid(d->rid);
 	struct c_pasid *p;
-	struct c_ctx *c;
-	u8 reason = 0x59;
+	u32 pasid;
 	u64 root;
 
 	d->through = false;
@@ -848,24 +880,10 @@ enum dma_result model_dma(struct dma *d)
 		d->size = PAGE_SIZE;
 		return DMA_OK;
 	}
-	c = ctx_lookup(u, d->rid);
-	if (!c)
-		return DMA_FAULT;
-	if (c->negative)
-		return dma_fault(u, d, 0x41, c->q[0] & 2);
-	if (d->pasid != NO_PASID && !(c->q[0] & 8))
-		return dma_fault(u, d, 0x45, c->q[0] & 2);
-	if (d->pasid == NO_PASID && u->ecap & ECAP_RPS)
-		pasid = c->q[1] & 0xfffff;
-	if (d->pasid == 0)
-		return dma_fault(u, d, 0x59, false);	/* PASID 0 names requests without */
-	if (pasid >> 6 >= 1u << ((c->q[0] >> 9 & 7) + 7))
-		return dma_fault(u, d, 0x46, c->q[0] & 2);
-	p = pasid_lookup(u, d->rid, c->q[0], pasid, &reason);
+	p = entry_find(u, d);
 	if (!p)
 		return DMA_FAULT;
-	if (p->negative)
-		return dma_fault(u, d, reason, p->q[0] & 2);
+	pasid = p->pasid;
 	root = (p->q[0] >> 6 & 7) == 4 ? ~0ull : p->q[2] & ADDR_MASK;
 	/*
 	 * Table 17 looks entries up by requester and PASID, whatever their
@@ -1138,6 +1156,50 @@ static bool record_visible(const struct cleared *c)
 	return !(*(u64 *)(arena_shadow + (c->pa - ARENA_PHYS)) & 1);
 }
 
+/* ---- responses to page requests ------------------------------------------------ */
+
+static void response_deliver(struct unit *u, unsigned int i)
+{
+	struct c_resp r = u->resp.e[i];
+
+	memmove(&u->resp.e[i], &u->resp.e[i + 1], (--u->resp.n - i) * sizeof(r));
+	model_response_hook(u->index, r.rid, r.pp, r.pasid, r.group, r.code);
+}
+
+/* To a function in the order in which they were sent. */
+static void response_send(struct unit *u, u64 qw0, bool pp, u16 group, unsigned int code)
+{
+	if (!model_response_hook)
+		return;
+	*(struct c_resp *)vec_add(&u->resp) = (struct c_resp){ qw0 >> 16, pp, qw0 >> 32 & 0xfffff, group, code };
+	if (!conduct.late_responses)
+		response_deliver(u, u->resp.n - 1);
+}
+
+/* 7.8: an invalidation of the device TLB comes behind them. */
+void model_responses_push(unsigned int unit, u16 rid)
+{
+	struct unit *u = &units[unit];
+
+	for (unsigned int i = 0; i < u->resp.n;) {
+		if (u->resp.e[i].rid == rid)
+			response_deliver(u, i);
+		else
+			i++;
+	}
+}
+
+static void response_some(struct unit *u)
+{
+	unsigned int pick = rnd_below(u->resp.n), i = 0;
+
+	while (u->resp.e[i].rid != u->resp.e[pick].rid)
+		i++;
+	response_deliver(u, i);
+}
+
+/* ---- invalidation -------------------------------------------------------------- */
+
 static void exec_inval(struct unit *u, const u64 *q)
 {
 	unsigned int type = q[0] & 15, g = q[0] >> 4 & 3;
@@ -1151,10 +1213,12 @@ static void exec_inval(struct unit *u, const u64 *q)
 			u16 mask = 0xffff << (q[0] >> 48 & 3);
 
 			vec_purge(&u->ctx, !((e->rid ^ sid) & mask));
+			vec_purge(&u->pde, !((e->rid ^ sid) & mask));
 			vec_purge(&cleared, e->unit == u->index && e->kind == PK_CTX && !((e->rid ^ sid) & mask) && record_visible(e));
 			break;
 		}
 		u->ctx.n = 0;
+		u->pde.n = 0;
 		vec_purge(&cleared, e->unit == u->index && e->kind == PK_CTX && record_visible(e));
 		u->since_srtp = 1;
 		break;
@@ -1172,8 +1236,13 @@ static void exec_inval(struct unit *u, const u64 *q)
 		 * use, too, as hypervisors do that were written for Linux.
 		 */
 		vec_purge(&u->pasid, (e->did == did || (e->negative && !conduct.cm_strict)) && (g == 0 || e->pasid == pasid));
-		if (g == 0)
-			vec_purge(&u->pde, e->did == did);
+		/*
+		 * 6.2.3 does not tell of directory entries that are cached, and
+		 * table 28 what to do when one changes. So who keeps them drops
+		 * them by that; and with the context entry, as a detach needs
+		 * nothing else once no entry of the table is present.
+		 */
+		vec_purge(&u->pde, g == 0 ? e->did == did : e->index == pasid >> 6);
 		vec_purge(&cleared, e->unit == u->index && ((e->kind == PK_LEAF && e->did == did && (g == 0 || e->pasid == pasid)) ||
 			(e->kind == PK_DIR && g == 0)) && record_visible(e));
 		break;
@@ -1212,6 +1281,7 @@ static void exec_inval(struct unit *u, const u64 *q)
 			size = bit >= 63 ? 0 : 1ull << (bit + 1);
 		}
 		addr = size ? addr & ~(size - 1) : 0;
+		model_responses_push(u->index, sid);
 		vec_purge(&atc, e->rid == sid &&
 			  (type == Q_DEVTLB ? e->pasid == NO_PASID :
 			   (e->pasid == pasid || (q[1] & 1 && e->pasid != NO_PASID))) &&
@@ -1222,13 +1292,23 @@ static void exec_inval(struct unit *u, const u64 *q)
 
 /* ---- page requests ----------------------------------------------------------- */
 
+/* 7.4.1, table 31: what no entry is there for is answered by hardware, as invalid. */
+static bool request_faults(struct unit *u, u64 qw0, u64 qw1)
+{
+	struct dma d = { .unit = u->index, .rid = qw0 >> 16, .request = true, .addr = qw1 & ~0xfffull,
+		.pasid = qw0 >> 8 & 1 ? qw0 >> 32 & 0xfffff : NO_PASID };
+
+	return !entry_find(u, &d);
+}
+
 static void request_land(struct unit *u, unsigned int i)
 {
 	u64 size = PAGE_SIZE << (u->pqa & 7);
 	u64 next = (u->pqt + 32) % size;
 	u64 qw0 = u->req[i].qw[0], qw1 = u->req[i].qw[1];
+	bool faults = !u->req[i].raw && request_faults(u, qw0, qw1);
 
-	if (u->pqa & ADDR_MASK && !(u->prs & PRS_PRO)) {
+	if (!faults && u->pqa & ADDR_MASK && !(u->prs & PRS_PRO)) {
 		if (next == u->pqh) {
 			u->prs |= PRS_PRO;
 		} else {
@@ -1242,9 +1322,9 @@ static void request_land(struct unit *u, unsigned int i)
 			u->prs |= PRS_PPR;
 		}
 	}
-	/* 7.4.1: what overflows is answered by hardware itself. */
-	if (u->prs & PRS_PRO && qw1 & 4 && qw1 & 3 && model_response_hook)
-		model_response_hook(u->index, qw0 >> 16, qw0 >> 8 & 1, qw0 >> 32 & 0xfffff, qw1 >> 3 & 511, MODEL_LOST);
+	/* 7.4.1: and so is what overflows. */
+	if ((faults || u->prs & PRS_PRO) && qw1 & 4 && qw1 & 3)
+		response_send(u, qw0, qw0 >> 8 & 1, qw1 >> 3 & 511, faults ? 1 : MODEL_LOST);
 	memmove(&u->req[i], &u->req[i + 1], (--u->nreq - i) * sizeof(u->req[0]));
 }
 
@@ -1258,10 +1338,8 @@ static unsigned int request_next(const struct unit *u)
 	return i;
 }
 
-bool model_page_request_raw(unsigned int unit, u64 qw0, u64 qw1)
+static bool request_add(struct unit *u, u64 qw0, u64 qw1, bool raw)
 {
-	struct unit *u = &units[unit];
-
 	if (!(u->gsts & GSTS_TES))
 		return false;
 	if (u->nreq == ARRAY_SIZE(u->req))
@@ -1269,8 +1347,18 @@ bool model_page_request_raw(unsigned int unit, u64 qw0, u64 qw1)
 	memset(&u->req[u->nreq], 0, sizeof(u->req[0]));
 	u->req[u->nreq].qw[0] = qw0;
 	u->req[u->nreq].qw[1] = qw1;
+	/* Reserved; in revisions before 4.0 private data of the device. */
+	u->req[u->nreq].qw[2] = qw0 ^ 1ull << 32;
+	u->req[u->nreq].qw[3] = qw1;
+	u->req[u->nreq].raw = raw;
 	u->nreq++;
 	return true;
+}
+
+/* As it is, whatever the tables say. */
+bool model_page_request_raw(unsigned int unit, u64 qw0, u64 qw1)
+{
+	return request_add(&units[unit], qw0, qw1, true);
 }
 
 bool model_page_request(unsigned int unit, u16 rid, u32 pasid, u64 addr, bool write, bool last, u16 group)
@@ -1285,8 +1373,8 @@ bool model_page_request(unsigned int unit, u16 rid, u32 pasid, u64 addr, bool wr
 
 	if (!c || c->negative || !(c->q[0] & 16))
 		return false;
-	return model_page_request_raw(unit, 1 | (pp ? 1 << 8 | (u64)pasid << 32 : 0) | (u64)rid << 16,
-				      (addr & ~0xfffull) | 1 | (write ? 2 : 0) | (last ? 4 : 0) | (u64)(group & 511) << 3);
+	return request_add(u, 1 | (pp ? 1 << 8 | (u64)pasid << 32 : 0) | (u64)rid << 16,
+			   (addr & ~0xfffull) | 1 | (write ? 2 : 0) | (last ? 4 : 0) | (u64)(group & 511) << 3, false);
 }
 
 /* Does a request of that requester id still wait to be read? */
@@ -1457,9 +1545,7 @@ static void complete_one(struct unit *u, unsigned int n)
 			write_status(u, p.qw);
 		break;
 	case Q_RESP:
-		if (model_response_hook)
-			model_response_hook(u->index, p.qw[0] >> 16, p.qw[0] >> 4 & 1, p.qw[0] >> 32 & 0xfffff,
-					    p.qw[1] >> 3 & 511, p.qw[0] >> 12 & 15);
+		response_send(u, p.qw[0], p.qw[0] >> 4 & 1, p.qw[1] >> 3 & 511, p.qw[0] >> 12 & 15);
 		break;
 	default:
 		exec_inval(u, p.qw);
@@ -1552,6 +1638,8 @@ void model_activity(void)
 			progress(u);
 		if (u->nreq && one_in(8))
 			request_land(u, request_next(u));
+		if (u->resp.n && one_in(8))
+			response_some(u);
 	}
 	if (prefetch_pick && one_in(conduct.prefetch)) {
 		struct dma d = { .prefetch = true };
@@ -1628,6 +1716,13 @@ static u64 frcd_read(struct unit *u, unsigned int reg)
 	return u->frcd[i][half];
 }
 
+/* Requests come in between two accesses, too. */
+static void requests_meanwhile(struct unit *u)
+{
+	if (u->nreq && one_in(4))
+		request_land(u, request_next(u));
+}
+
 static u64 reg_read(struct unit *u, unsigned int reg)
 {
 	unsigned int i;
@@ -1657,7 +1752,9 @@ static u64 reg_read(struct unit *u, unsigned int reg)
 	case 0x9c: return 0;	/* status writes are never under way here */
 	case 0xb0: return u->iqercd;
 	case 0xc0: return u->pqh;
-	case 0xc8: return u->pqt;
+	case 0xc8:
+		u->pqt_seen = true;
+		return u->pqt;
 	case 0xd0: return u->pqa;
 	case 0xdc: return u->prs;
 	case 0xe0: return u->pectl;
@@ -1677,6 +1774,7 @@ u64 model_mmio_read(const volatile void *addr, unsigned int size)
 	struct unit *u = mmio_unit(addr, &reg);
 
 	reg_width(u, reg, size);
+	requests_meanwhile(u);
 	return reg_read(u, reg);
 }
 
@@ -1833,13 +1931,20 @@ static void reg_write(struct unit *u, unsigned int reg, u64 v)
 			fail_rule("queue", "address written while it is on");
 		u->iqa = v;
 		return;
-	case 0xc0: u->pqh = v & ~31ull; return;
+	case 0xc0:
+		u->pqh = v & ~31ull;
+		/* Nothing would tell of those that came between the two. */
+		if (u->pqh != u->pqt && !u->pqt_seen)
+			fail_rule("page requests", "PPR was cleared after PQT was read, and some are left");
+		return;
 	case 0xc8: u->pqt = v & ~31ull; return;
 	case 0xd0: u->pqa = v; return;
 	case 0xdc:
 		if (v & PRS_PRO && u->prs & PRS_PRO && u->pqh != u->pqt)
 			fail_rule("page requests", "overflow cleared while the queue is not empty");
 		u->prs &= ~v;
+		if (v & PRS_PPR)
+			u->pqt_seen = false;
 		return;
 	case 0xe0: u->pectl = v; return;
 	case 0xe4: case 0xe8: case 0xec: u->event[3 + (reg - 0xe4) / 4] = v; return;
@@ -1861,5 +1966,6 @@ void model_mmio_write(volatile void *addr, unsigned int size, u64 v)
 
 	if (reg != 0x18)
 		reg_width(u, reg, size);
+	requests_meanwhile(u);
 	reg_write(u, reg, v);
 }

@@ -130,9 +130,10 @@ struct co {
 static struct co cos[CO_MAX];
 static struct co *co_now;
 static ucontext_t main_ctx;
-static void *main_fake;
-static const void *main_stack;
-static size_t main_size;
+/* For ASan only. */
+static void *main_fake __attribute__((unused));
+static const void *main_stack __attribute__((unused));
+static size_t main_size __attribute__((unused));
 static struct task_struct main_task = { .comm = "main", .pid = 1, .admin = true,
 	.group_leader = &main_task };
 unsigned int sched_preempt;
@@ -942,6 +943,7 @@ void ida_free(struct ida *ida, unsigned int id)
 }
 
 bool shim_bare_metal;
+bool shim_l5;
 
 bool boot_cpu_has(int feature)
 {
@@ -952,6 +954,7 @@ bool boot_cpu_has(int feature)
 
 u8 *shim_user;
 size_t shim_user_size;
+bool shim_user_readonly;
 struct miscdevice *shim_misc;
 
 /* Bytes from @p on that the user has, of @n. */
@@ -970,7 +973,7 @@ static unsigned long user_bytes(const void *p, unsigned long n)
 
 unsigned long copy_to_user(void *to, const void *from, unsigned long n)
 {
-	unsigned long can = user_bytes(to, n);
+	unsigned long can = shim_user_readonly ? 0 : user_bytes(to, n);
 
 	if (can)
 		memcpy(to, from, can);

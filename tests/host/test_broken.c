@@ -261,7 +261,8 @@ static unsigned int seen_drains(void)
 
 /*
  * 7.10: fence, IOTLB, device TLB, wait with PD; also when the mm ended before. And
- * again, when something was answered since.
+ * again, when something was answered since, or may have been: for a mm that ended
+ * the unit does so without a record.
  */
 static void drain_order(void)
 {
@@ -280,7 +281,7 @@ static void drain_order(void)
 			w_request(good, b->pasid, VA(1), false, true, 1);
 		nseen = 0;
 		b->state = WB_LIVE;
-		tap_is(w_unbind(b), dead ? 0 : 0, "unbind%s", dead ? " after the mm ended" : "");
+		tap_is(w_unbind(b), 0, "unbind%s", dead ? " after the mm ended" : "");
 		if (nseen < 4)
 			nseen = 4;
 		for (i = 0; i < 4; i++)
@@ -289,9 +290,9 @@ static void drain_order(void)
 		tap_ok((seen[at[1]][0] & 15) == 5 && seen[at[1]][0] & 64, "fence");
 		tap_ok((seen[at[2]][0] & 15) == 8, "device TLB");
 		tap_ok((seen[at[3]][0] & 15) == 5 && seen[at[3]][0] & 128, "wait that drains");
-		tap_is(seen_drains(), asked ? 2 : 1, "%s", asked ?
-		       "before the requests are read, and behind the answer" :
-		       "once: nothing was answered since");
+		tap_is(seen_drains(), asked || dead ? 2 : 1, "%s",
+		       asked ? "before the requests are read, and behind the answer" :
+		       dead ? "twice: the unit may have answered" : "once: nothing was answered since");
 		stop("drain order");
 	}
 }

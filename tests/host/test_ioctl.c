@@ -56,6 +56,17 @@ static void begin(void)
 	current->admin = true;
 }
 
+/* Has the first file a PASID for that address space? */
+static bool holds_pasid(struct mm_struct *mm)
+{
+	struct vtdp_hold *hold;
+
+	mutex_lock(&vtdp_lock);
+	hold = vtdp_client_hold(w.client[0], mm);
+	mutex_unlock(&vtdp_lock);
+	return hold;
+}
+
 static void end(const char *what)
 {
 	current->mm = NULL;
@@ -399,6 +410,12 @@ static void binding(void)
 	REFUSED(EACCES, VTDPASID_UNBIND, (struct vtdpasid_unbind){ .binding = id });
 	REFUSED(EACCES, VTDPASID_PASID_FREE, (struct vtdpasid_pasid_free){ .pasid = pasid });
 	REFUSED(ENOENT, VTDPASID_SYNC, (struct vtdpasid_sync){ .addr = VA(0), .length = 1 });
+	shim_user_readonly = true;
+	tap_is(call(VTDPASID_PASID_ALLOC, &mine), -EFAULT, "memory that the answer cannot go to");
+	shim_user_readonly = false;
+	tap_ok(!holds_pasid(&w.proc[1]->mm), "nothing is done that cannot be told of");
+	REFUSED(ENOENT, VTDPASID_BIND, BIND(999, 0, 0));
+	tap_ok(!holds_pasid(&w.proc[1]->mm), "a bind that failed leaves no PASID behind");
 	tap_is(call(VTDPASID_PASID_ALLOC, &mine), 0, "a PASID of its own");
 	tap_ok(mine.out_pasid != pasid, "is another");
 	current->mm = &w.proc[0]->mm;

@@ -209,6 +209,40 @@ static void ends(void)
 	end("the end of a process");
 }
 
+static void exit_now(void *arg) { w_exit(arg); }
+
+/*
+ * What comes once the entry is gone the unit answers itself (7.4.1). Of a process
+ * that has ended, or ends right then, it leaves no fault record, for the entry has
+ * FPD set.
+ */
+static void answered_by_unit(void)
+{
+	unsigned int own = 0;
+
+	for (unsigned int k = 0; k < 400 && !fail_count; k++) {
+		struct umm *u;
+
+		begin();
+		u = w.proc[0];
+		conduct.late_responses = true;
+		if (k & 1)
+			w_exit(u);
+		for (unsigned int i = 0; i < 8; i++)
+			w_request(fn, pasid, VA(9), false, true, i);
+		/* world.c: none of them is without an answer when this returns. */
+		sched_preempt = 3;
+		co_start("unbind", NULL, unbind_now, w_binding(fn, u, false));
+		co_start("exit", NULL, exit_now, u);
+		co_finish();
+		sched_preempt = 0;
+		own += model_stats.faults;
+		world_stop();
+	}
+	tap_ok(own > 400, "the unit answers what comes late");
+	tap_clean("its answers are with the device when a binding has ended");
+}
+
 /* More than a device may have in hand, and more than the queue holds. */
 static void floods(void)
 {
@@ -292,6 +326,7 @@ int main(int argc, char **argv)
 	tap_part(two);
 	tap_part(strange);
 	tap_part(ends);
+	tap_part(answered_by_unit);
 	tap_part(floods);
 	tap_part(flood_while_read);
 	tap_part(needs);

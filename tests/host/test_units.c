@@ -614,6 +614,68 @@ static void widths(void)
 	}
 }
 
+/* ---- units that are refused ------------------------------------------------------------- */
+
+static void refused(void)
+{
+	static const struct {
+		u64 cap_set, cap_clear, ecap_clear;
+		u32 gsts;
+		bool bare_metal, l5;
+		int err;
+		u32 check;
+	} cases[] = {
+		{ .err = 0, .check = 0 },
+		{ .gsts = VTD_GSTS_IRES, .err = -EADDRINUSE, .check = VTDPASID_CHECK_INTR_REMAP },
+		{ .gsts = VTD_GSTS_TES, .err = -EEXIST, .check = VTDPASID_CHECK_TRANSLATION },
+		{ .gsts = VTD_GSTS_QIES, .err = -EADDRINUSE, .check = VTDPASID_CHECK_QUEUE },
+		{ .ecap_clear = VTD_ECAP_SMTS, .err = -EPROTONOSUPPORT, .check = VTDPASID_CHECK_SMTS },
+		{ .ecap_clear = VTD_ECAP_FSTS, .err = -EPROTONOSUPPORT, .check = VTDPASID_CHECK_FSTS },
+		{ .ecap_clear = VTD_ECAP_QI, .err = -EPROTONOSUPPORT, .check = VTDPASID_CHECK_QI },
+		{ .ecap_clear = VTD_ECAP_PT, .err = -EPROTONOSUPPORT, .check = VTDPASID_CHECK_PT },
+		{ .ecap_clear = VTD_ECAP_PASID, .err = -EPROTONOSUPPORT, .check = VTDPASID_CHECK_PASID },
+		{ .cap_clear = VTD_CAP_FS1GP, .err = -EPROTONOSUPPORT, .check = VTDPASID_CHECK_FS1GP },
+		{ .l5 = true, .cap_clear = VTD_CAP_FS5LP, .err = -EPROTONOSUPPORT, .check = VTDPASID_CHECK_FS5LP },
+		{ .bare_metal = true, .ecap_clear = VTD_ECAP_SMPWC, .err = -EPROTONOSUPPORT,
+		  .check = VTDPASID_CHECK_SMPWC },
+		{ .cap_set = VTD_CAP_RWBF, .err = -EPROTONOSUPPORT, .check = VTDPASID_CHECK_RWBF },
+	};
+	unsigned int at, i;
+	u32 check;
+	int err;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct model_caps caps = {
+			(W_CAP | cases[i].cap_set) & ~cases[i].cap_clear, W_ECAP & ~cases[i].ecap_clear,
+		};
+
+		machine();
+		at = drhd(1, 0, BASE(0));
+		close_structure(at);
+		model_unit(0, BASE(0), &caps);
+		model_leave_on(0, cases[i].gsts);
+		load(0);
+		shim_bare_metal = vtdp_allow_unsafe_interrupts = cases[i].bare_metal;
+		shim_l5 = cases[i].l5;
+		check = 0;
+		err = takeover(0, &check);
+		shim_l5 = false;
+		tap_ok(err == cases[i].err && check == cases[i].check,
+		       "case %u: takeover says %d and names check %u", i, cases[i].err, cases[i].check);
+		unload();
+	}
+
+	machine();
+	at = drhd(1, 0, BASE(0));
+	close_structure(at);
+	load(1);
+	intel_iommu_enabled = 1;
+	err = takeover(0, &check);
+	intel_iommu_enabled = 0;
+	tap_ok(err == -EBUSY && check == VTDPASID_CHECK_KERNEL_IOMMU, "the kernel's own driver keeps us out");
+	unload();
+}
+
 /* ---- tables that are no good --------------------------------------------------------------- */
 
 static void damaged(void)
@@ -652,6 +714,7 @@ int main(int argc, char **argv)
 	tap_part(drivers);
 	tap_part(shared);
 	tap_part(widths);
+	tap_part(refused);
 	tap_part(damaged);
 	return tap_done();
 }

@@ -272,7 +272,7 @@ def made_mutants():
         if base == "check":
             # What refuses, out of the table of checks.
             for i, line in enumerate(lines):
-                entry = re.match(r"\tCHECK(?:_\w+)?\((\w+),", line)
+                entry = re.match(r"\tCHECK(?:_\w+)?\(([A-Z]\w*),", line)
                 if not entry:
                     continue
                 j = i

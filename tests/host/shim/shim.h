@@ -663,7 +663,8 @@ static const struct { int cpuid_level; } boot_cpu_data = { 7 };
 #define for_each_online_cpu(cpu) for ((cpu) = 0; (cpu) < 1; (cpu)++)
 #define LOCKDOWN_PCI_ACCESS	1
 #define security_locked_down(what) (0)
-#define pgtable_l5_enabled()	false
+extern bool shim_l5;
+#define pgtable_l5_enabled()	shim_l5
 extern int intel_iommu_enabled;
 #define CONFIG_INTEL_IOMMU	1
 
@@ -751,6 +752,7 @@ int copy_struct_from_user(void *to, size_t ksize, const void *from, size_t usize
 /* If set, the only memory that a user has. */
 extern u8 *shim_user;
 extern size_t shim_user_size;
+extern bool shim_user_readonly;	/* copy_to_user() fails */
 
 /* ---- modules ------------------------------------------------------------- */
 
