@@ -30,6 +30,8 @@ help:
 	@echo '  check         all tests that fit into ten minutes'
 	@echo '  check-kernels builds and guest tests on each kernel'
 	@echo '  check-debug   guest tests on a kernel that watches itself'
+	@echo '  check-kcsan   guest tests on a kernel that sees data races'
+	@echo '  coverage      check-debug and host tests: which lines do they run?'
 	@echo '  dkms-check    dkms add, build, install and remove in clean Debian roots'
 	@echo '  check-mutants the module with one mistake at a time: which test sees it?'
 	@echo '  fuzz          random inputs, in userspace: SECONDS=60 SEED=1'
@@ -80,6 +82,12 @@ check-kernels:
 check-debug:
 	tests/check-debug.sh
 
+check-kcsan:
+	tests/check-kcsan.sh
+
+coverage:
+	tests/check-debug.sh --coverage
+
 dkms-check:
 	scripts/tap-run.sh build/logs/dkms.tap tests/dkms-check.sh $(DKMS_CHECK_FLAGS)
 	scripts/tap-sum.sh build/logs/dkms.tap
@@ -103,7 +111,7 @@ bench:
 bench-quick:
 	tests/bench/run.sh --quick
 
-check-all: check check-kernels check-debug dkms-check
+check-all: check check-kernels coverage check-kcsan dkms-check
 	tests/run-guest.sh --kernel $(KERNEL) --only fuzz --fuzz 20
 	$(MAKE) -C tests/host O=$(CURDIR)/build/host fuzz SECONDS=300
 	$(MAKE) -C tests/host O=$(CURDIR)/build/host long
@@ -118,5 +126,5 @@ distclean: clean
 	rm -rf build
 
 .PHONY: all help module install tools tools-install dkms-install dkms-remove dkms-source check demo \
-	demo-sva check-kernels check-debug check-mutants fuzz fuzz-guest dkms-check bench bench-quick \
+	demo-sva check-kernels check-debug check-kcsan coverage check-mutants fuzz fuzz-guest dkms-check bench bench-quick \
 	check-all clean distclean

@@ -19,7 +19,7 @@ help() { sed -n '3,/^[^#]/{/^#/!q;s/^#\( \|$\)//;p}' "$0"; }
 # kernel_name NAME: the canonical short name of a kernel of the test machine.
 kernel_name() {
 	case $1 in
-	6.1 | 6.1-debug | 6.12 | 7.3) echo "$1" ;;
+	6.1 | 6.1-debug | 6.1-kcsan | 6.12 | 7.3) echo "$1" ;;
 	newest) echo 7.3 ;;
 	*) return 1 ;;
 	esac

@@ -1,22 +1,24 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# debug-kernel.sh - build the kernel that watches itself, 6.1-debug
+# debug-kernel.sh - build a kernel that watches itself
 #
-# usage: scripts/debug-kernel.sh [--force]
+# usage: scripts/debug-kernel.sh [--force] [KERNEL]
 #
 #   --force      build it again although it is there
+#   KERNEL       6.1-debug (default): KASAN, lockdep, sleep checks, kmemleak, UBSAN,
+#                page owners, failing allocations (fail-nth), gcov for modules
+#                6.1-kcsan: KCSAN, which sees data races, and looks at modules only
 #
-# Debian's source of 6.1 (linux-source-6.1), configured by scripts/debug.config:
-# KASAN, lockdep, sleep checks, kmemleak, UBSAN, page owners, failing allocations
-# (fail-nth), gcov for modules; with the drivers that the guest tests need built
-# in. Ends in build/kernel/6.1-debug, laid out as scripts/testbed.sh lays out the
-# kernels of Debian, so that `scripts/kbuild.sh 6.1-debug` and `scripts/qemu-run.sh
-# --kernel 6.1-debug` work. Made again when debug.config changed. Takes 15
-# minutes of CPU time, and 4 GB while it is being built.
+# Debian's source of 6.1 (linux-source-6.1), configured by scripts/machine.config,
+# which has the drivers that the guest tests need built in, and by debug.config or
+# kcsan.config. Ends in build/kernel/KERNEL, laid out as scripts/testbed.sh lays
+# out the kernels of Debian, so that `scripts/kbuild.sh 6.1-debug` and
+# `scripts/qemu-run.sh --kernel 6.1-debug` work. Made again when its configuration
+# changed. Takes 15 minutes of CPU time, and 4 GB while it is being built.
 #
-# An option of debug.config that the kernel's configuration does not take is an
-# error: kconfig drops what lacks a dependency without a word.
+# An option that the kernel's configuration does not take is an error: kconfig
+# drops what lacks a dependency without a word.
 
 set -euo pipefail
 # shellcheck source=scripts/common.sh
@@ -25,20 +27,25 @@ set -euo pipefail
 # Raise when the recipe changes: kernels made by another one are remade.
 readonly recipe=1
 
-force=
+force='' kernel=6.1-debug
 while [ $# != 0 ]; do
 	case $1 in
 	-h | --help) help; exit 0 ;;
 	--force) force=1 ;;
-	*) usage_error "no such option: $1" ;;
+	6.1-debug | 6.1-kcsan) kernel=$1 ;;
+	*) usage_error "no such option, and no such kernel: $1" ;;
 	esac
 	shift
 done
 
 here=$(cd "$(dirname "$0")" && pwd)
-fragment=$here/debug.config
-root=$build/kernel/6.1-debug
-want="$recipe $(sha256sum <"$fragment" | cut -c 1-16)"
+fragments=("$here/machine.config" "$here/${kernel#6.1-}.config")
+root=$build/kernel/$kernel
+want="$recipe $(cat "${fragments[@]}" | sha256sum | cut -c 1-16)"
+# Variables of kbuild: of the kernel itself nothing is instrumented for KCSAN, else
+# most that it sees, and most of the time, would be the kernel's own.
+variables=()
+[ "$kernel" != 6.1-kcsan ] || variables=(KCSAN_SANITIZE=n)
 
 have() { [ -e "$root/vmlinuz" ] && [ "$(cat "$root/.recipe" 2>/dev/null)" = "$want" ]; }
 
@@ -93,25 +100,25 @@ mv "$new/usr/src/linux-source-6.1" "$new/usr/src/linux"
 kmake() { in_root "$new" - make -C /usr/src/linux -s "$@" 2>&1 </dev/null 9>&-; }
 
 kmake tinyconfig >"$new/config.log" || { cat "$new/config.log" >&2; die "no configuration"; }
-cat "$fragment" >>"$new/usr/src/linux/.config"
+cat "${fragments[@]}" >>"$new/usr/src/linux/.config"
 kmake olddefconfig >"$new/config.log" || { cat "$new/config.log" >&2; die "no configuration"; }
 
-# check_config FILE: each line of debug.config is in it, or says what is not.
+# check_config FILE: each line of the fragments is in it, or says what is not.
 check_config() {
 	awk '
 		NR == FNR { have[$0]; if (/^CONFIG_/) { sub(/=.*/, ""); set[$0] }; next }
 		/^CONFIG_/ && !($0 in have) { print "    " $0; bad = 1 }
 		/^# CONFIG_.* is not set$/ && ($2 in set) { print "    " $0; bad = 1 }
-		END { exit bad }' "$1" "$fragment" >&2
+		END { exit bad }' "$1" <(cat "${fragments[@]}") >&2
 }
 say "configuring it"
 check_config "$new/usr/src/linux/.config" || die "the kernel does not take these options"
 
 # ---- building ----------------------------------------------------------------------
 
-say "building it, which takes a while"
+say "building $kernel, which takes a while"
 start=$SECONDS
-kmake -j "$(nproc)" bzImage modules >"$new/build.log" || {
+kmake -j "$(nproc)" "${variables[@]}" bzImage modules >"$new/build.log" || {
 	tail -n 30 "$new/build.log" >&2
 	die "the kernel does not build"
 }

@@ -311,7 +311,7 @@ while [ $# != 0 ]; do
 			have "$build/qemu" $emulator || make_qemu
 		}
 		;;
-	6.1-debug) "$(dirname "$0")/debug-kernel.sh" ;;
+	6.1-debug | 6.1-kcsan) "$(dirname "$0")/debug-kernel.sh" "$part" ;;
 	*)
 		name=$(kernel_name "$part") || usage_error "no such part: $part"
 		dir=$(kernel_root "$name")

@@ -5,8 +5,8 @@
 #
 # usage: tests/run-guest.sh [OPTION]...
 #
-#   --kernel K      6.1 (default), 6.12, 7.3, or 6.1-debug, which also has suites
-#                   of its own
+#   --kernel K      6.1 (default), 6.12, 7.3, 6.1-kcsan, or 6.1-debug, which also
+#                   has suites of its own
 #   --only PATTERN  suites and programs that match the shell pattern: SUITE,
 #                   PROGRAM or SUITE/PROGRAM (repeatable)
 #   --log-dir D     where results go (default build/logs)
@@ -15,6 +15,9 @@
 #   --slow N        give programs N times their time
 #   --append ARGS   more for the kernels' command lines
 #   --at-end FILE   shell script with TAP output, to run at the end of each boot
+#   --allow-log RE  kernel log lines that match are no reason to fail
+#   --coverage      of a kernel with gcov: count which lines run; the counts are in
+#                   D/guest-K-SUITE.gcov, for tests/coverage.py
 #   --all           suites that take long, too
 #   --fuzz S[:SEED] also suite fuzz: f_ioctl for S seconds, with this seed (default:
 #                   one that it prints)
@@ -186,14 +189,15 @@ suites() {
 # ---- options -------------------------------------------------------------------
 
 kernel=6.1 only=() logs=$build/logs module='' do_build=1 list='' slow=1 append_all='' at_end='' all_tiers=''
-fuzz_seconds='' fuzz_seed=0
+fuzz_seconds='' fuzz_seed=0 allow_log='' coverage=''
 while [ $# != 0 ]; do
 	case $1 in
 	-h | --help) help; exit 0 ;;
 	--no-build) do_build='' ;;
 	--all) all_tiers=1 ;;
+	--coverage) coverage=1 ;;
 	--list) list=1 ;;
-	--kernel | --only | --log-dir | --module | --slow | --append | --at-end | --fuzz)
+	--kernel | --only | --log-dir | --module | --slow | --append | --at-end | --allow-log | --fuzz)
 		[ $# -ge 2 ] || usage_error "$1 needs a value"
 		case $1 in
 		--kernel) kernel=$(kernel_name "$2") || usage_error "no such kernel: $2" ;;
@@ -202,6 +206,7 @@ while [ $# != 0 ]; do
 		--module) module=$(realpath "$2") ;;
 		--slow) slow=$2 ;;
 		--append) append_all=$2 ;;
+		--allow-log) allow_log=$2 ;;
 		--at-end) at_end=$(realpath "$2") ;;
 		--fuzz)
 			fuzz_seconds=${2%%:*} fuzz_seed=0
@@ -219,6 +224,8 @@ done
 here=$top/tests
 guest=$build/guest
 given=$module
+ko=$build/ko/$kernel${coverage:+.gcov}
+kbuild_args=(${coverage:+GCOV_PROFILE=y})
 [ -z "$module" ] || [ -e "$module" ] || die "no such module: $module"
 
 # wanted SUITE PROGRAM
@@ -240,8 +247,9 @@ wanted() {
 
 build_all() {
 	if [ -z "$module" ]; then
-		module=$build/ko/$kernel/vtdpasid.ko
-		[ -z "$do_build" ] || "$top/scripts/kbuild.sh" "$kernel" >"$logs/kbuild-$kernel.log" 2>&1 || {
+		module=$ko/vtdpasid.ko
+		[ -z "$do_build" ] || "$top/scripts/kbuild.sh" "$kernel" --out "$ko" "${kbuild_args[@]}" \
+			>"$logs/kbuild-$kernel.log" 2>&1 || {
 			tail -n 30 "$logs/kbuild-$kernel.log" >&2
 			die "the module does not build for $kernel, see $logs/kbuild-$kernel.log"
 		}
@@ -266,9 +274,9 @@ suite_module() {
 		echo "$name: left out, it wants a module of its own"
 		return 1
 	fi
-	suite_ko=$build/ko/$kernel.$build_as/vtdpasid.ko
-	[ -z "$do_build" ] || "$top/scripts/kbuild.sh" "$kernel" --out "$build/ko/$kernel.$build_as" \
-		W=1 "VTDP_${build_as^^}=1" >"$logs/kbuild-$kernel.$build_as.log" 2>&1 ||
+	suite_ko=$ko.$build_as/vtdpasid.ko
+	[ -z "$do_build" ] || "$top/scripts/kbuild.sh" "$kernel" --out "$ko.$build_as" \
+		W=1 "VTDP_${build_as^^}=1" "${kbuild_args[@]}" >"$logs/kbuild-$kernel.$build_as.log" 2>&1 ||
 		die "the module does not build for $name, see $logs/kbuild-$kernel.$build_as.log"
 	[ -e "$suite_ko" ] || die "$suite_ko is not there"
 }
@@ -295,12 +303,27 @@ for word; do
 	echo
 	echo "#@ end $word $status"
 done
-if [ -e /t/at-end ]; then
-	echo "#@ begin at-end"
+for script in at-end gcov; do
+	[ -e "/t/$script" ] || continue
+	echo "#@ begin $script"
 	status=0
-	sh /t/at-end || status=$?
+	sh "/t/$script" || status=$?
 	echo
-	echo "#@ end at-end $status"
+	echo "#@ end $script $status"
+done
+END
+	# The kernel keeps the counts of modules that are unloaded (gcov_persist).
+	# A file there says that it has no size: tar would believe it.
+	[ -z "$coverage" ] || cat >"$run/gcov" <<'END'
+cd /sys/kernel/debug/gcov && find . -name '*.gcda' | while read -r file; do
+	mkdir -p "/tmp/gcov/${file%/*}" && cat "$file" >"/tmp/gcov/$file"
+done
+echo 1..1
+if tar -C /tmp/gcov -cz . >/tmp/gcov.tgz; then
+	echo "ok 1 - counts of what ran"
+	base64 /tmp/gcov.tgz | sed 's/^/#gcov /'
+else
+	echo "not ok 1 - counts of what ran"
 fi
 END
 }
@@ -346,6 +369,11 @@ run_suite() {
 		results+=(at-end)
 	fi
 	[ -z "$iommu" ] || args+=(--iommu "$iommu")
+	if [ -n "$coverage" ]; then
+		args+=(--file "$run/gcov")
+		results+=(gcov)
+	fi
+	[ -z "$allow_log" ] || args+=(--allow-log "$allow_log")
 	for word in $modules; do
 		args+=(--module "$word")
 	done
@@ -385,7 +413,7 @@ run_suite() {
 		case $word in *=*) args+=("${word#*=}") ;; esac
 	done
 
-	rm -f "$prefix".* "$prefix"-[a-z]_* "$prefix"-at-end.*
+	rm -rf "$prefix".* "$prefix"-[a-z]_* "$prefix"-at-end.* "$prefix"-gcov.*
 	# A machine that hangs before PID 1 has run anything says nothing about the
 	# module: once more.
 	for try in 1 2; do
@@ -409,6 +437,11 @@ run_suite() {
 			END { print s == "" ? "unknown: it did not end" : s == 137 ? "137: killed, or out of time" : s }
 			' <<<"$seen" >"$file.status"
 	done
+	if [ -n "$coverage" ]; then
+		mkdir "$prefix.gcov"
+		sed -n 's/^#gcov //p' "$prefix-gcov.tap" | base64 -d | tar -xz -C "$prefix.gcov" || true
+		dirname "$suite_ko" >"$prefix.gcov/notes"
+	fi
 	if [ -n "$trace" ]; then
 		file=$prefix-trace-check.tap
 		rc=0
@@ -460,18 +493,24 @@ add_sum() {
 	suites_run=$((suites_run + 1))
 }
 
-# join_first: wait for the suite that was started first of those beside us.
-join_first() {
-	wait "${beside_pids[0]}" || true
-	cat "$run/${beside[0]}.report"
-	add_sum "${beside[0]}"
-	beside=("${beside[@]:1}") beside_pids=("${beside_pids[@]:1}")
+# join_one: wait for that of those beside us that ends first.
+join_one() {
+	local pid i
+
+	wait -n -p pid "${beside_pids[@]}" || true
+	for i in "${!beside_pids[@]}"; do
+		[ "${beside_pids[i]}" = "$pid" ] || continue
+		cat "$run/${beside[i]}.report"
+		add_sum "${beside[i]}"
+		unset "beside[i]" "beside_pids[i]"
+	done
+	beside=("${beside[@]}") beside_pids=("${beside_pids[@]}")
 }
 
 # start_suite: alone, or beside one other that may be.
 start_suite() {
 	while [ ${#beside[@]} -gt $((${#alone} ? 0 : 1)) ]; do
-		join_first
+		join_one
 	done
 	if [ -n "$alone" ]; then
 		run_suite
@@ -553,7 +592,7 @@ make_runner
 running=1
 suites
 while [ ${#beside[@]} != 0 ]; do
-	join_first
+	join_one
 done
 [ $suites_run != 0 ] || usage_error "nothing matches: ${only[*]}"
 echo "guest tests on $kernel: $passed passed, $failed failed, $skipped skipped"
