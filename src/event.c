@@ -43,7 +43,7 @@ static void events_push(struct vtdp_events *events,
 		slot->size = sizeof(*event);
 		slot->lost = events->lost;
 		events->lost = 0;
-		events->tail++;
+		WRITE_ONCE(events->tail, events->tail + 1);
 	}
 	spin_unlock_irqrestore(&events->lock, flags);
 	wake_up_interruptible(&events->wait);
@@ -62,7 +62,7 @@ static bool events_take(struct vtdp_events *events, struct vtdpasid_event *event
 	spin_lock_irq(&events->lock);
 	if (events->head != events->tail) {
 		*event = events->ring[events->head % VTDP_EVENTS];
-		events->head++;
+		WRITE_ONCE(events->head, events->head + 1);
 		found = true;
 	}
 	spin_unlock_irq(&events->lock);
@@ -80,7 +80,7 @@ static void events_return(struct vtdp_events *events,
 	if (events->tail - events->head == VTDP_EVENTS) {
 		events->ring[events->head % VTDP_EVENTS].lost += event->lost + 1;
 	} else {
-		events->head--;
+		WRITE_ONCE(events->head, events->head - 1);
 		events->ring[events->head % VTDP_EVENTS] = *event;
 	}
 	spin_unlock_irq(&events->lock);

@@ -105,7 +105,7 @@ static void pin_take(struct vtdp_pin *pin, struct vtdp_pin *taken)
 	*taken = *pin;
 	if (pin->pages)
 		list_del_init(&pin->node);
-	pin->pages = NULL;
+	WRITE_ONCE(pin->pages, NULL);
 }
 
 static void pin_let_go(const struct vtdp_pin *taken)

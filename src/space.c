@@ -431,7 +431,7 @@ static void space_release(struct mmu_notifier *mn, struct mm_struct *mm)
 
 	flush_begin(&round);
 	spin_lock(&space->lock);
-	space->dead = true;
+	WRITE_ONCE(space->dead, true);
 	root_clear_all(space);
 	list_for_each_entry(b, &space->bindings, space_node)
 		vtdp_entry_clear(b->device->unit, b->entry,
@@ -614,18 +614,20 @@ void vtdp_space_link(struct vtdp_binding *binding)
 		    (b->device->unit == unit && (!binding->pasid || b->pasid)))
 			break;
 	list_add_tail(&binding->space_node, &b->space_node);
-	space->nr_bindings++;
+	WRITE_ONCE(space->nr_bindings, space->nr_bindings + 1);
 	binding->live = true;
 }
 
 /* Its entry is gone and invalidated. Under space->lock. */
 void vtdp_space_unlink(struct vtdp_binding *binding)
 {
-	lockdep_assert_held(&binding->space->lock);
+	struct vtdp_space *space = binding->space;
+
+	lockdep_assert_held(&space->lock);
 	if (!binding->live)
 		return;
 	list_del(&binding->space_node);
-	binding->space->nr_bindings--;
+	WRITE_ONCE(space->nr_bindings, space->nr_bindings - 1);
 	binding->live = false;
 }
 

@@ -259,6 +259,15 @@ static unsigned int prq_group_code(struct vtdp_prq *prq, u16 group)
 		VTD_PGRP_INVALID : VTD_PGRP_SUCCESS;
 }
 
+/* It was answered, or never will be: it counts no more. */
+static void prq_mark_answered(struct vtdp_prq *prq, struct vtdp_request *request)
+{
+	struct vtdp_device *device = prq->binding->device;
+
+	request->answered = true;
+	WRITE_ONCE(device->pending, device->pending - 1);
+}
+
 /*
  * Take the oldest requests in hand, up to one that was answered already. They
  * stay in the ring until they are served. Return: how many.
@@ -298,8 +307,7 @@ static void prq_put(struct vtdp_prq *prq, const struct vtdp_request *requests,
 
 		if (in_hand->answered)
 			continue;
-		in_hand->answered = true;
-		prq->binding->device->pending--;
+		prq_mark_answered(prq, in_hand);
 		prq_served(prq, request, errs[i]);
 		if (request->last)
 			answer_add(answers, prq->rid, request,
@@ -392,13 +400,6 @@ static void prq_decode(u64 qw0, u64 qw1, struct vtdp_request *request)
 		request->refused = false;
 }
 
-/* It was answered, or never will be: it counts no more. */
-static void prq_mark_answered(struct vtdp_prq *prq, struct vtdp_request *request)
-{
-	request->answered = true;
-	prq->binding->device->pending--;
-}
-
 /* What is in the ring of a group waits for no answer: its last one had it. */
 static void prq_end_group(struct vtdp_prq *prq, u16 group)
 {
@@ -447,7 +448,7 @@ static bool prq_queue(struct vtdp_device *device, const struct vtdp_request *req
 		return false;
 	}
 
-	device->pending++;
+	WRITE_ONCE(device->pending, device->pending + 1);
 	prq->ring[prq->tail++ % VTDP_PRQ_RING] = *request;
 	if (queue_work(prq_servers, &prq->work)) {
 		/* The file that the device is attached in holds the module now. */
@@ -472,7 +473,7 @@ static void prq_one(struct vtdp_unit *unit, u64 qw0, u64 qw1,
 	prq_decode(qw0, qw1, &request);
 	trace_vtdp_page_request(unit, rid, &request);
 	spin_lock(&unit->devices_lock);
-	unit->requests++;
+	WRITE_ONCE(unit->requests, unit->requests + 1);
 	device = prq_device(unit, rid);
 	queued = device && prq_queue(device, &request);
 	spin_unlock(&unit->devices_lock);
@@ -513,7 +514,7 @@ static unsigned int prq_read(struct vtdp_unit *unit)
 	prs = vtdp_read32(unit, VTD_PRS);
 	if (prs != U32_MAX && prs & VTD_PRS_PRO &&
 	    (vtdp_read64(unit, VTD_PQT) & (PRQ_SIZE - 1)) == head) {
-		unit->overflows++;
+		WRITE_ONCE(unit->overflows, unit->overflows + 1);
 		vtdp_write32(unit, VTD_PRS, VTD_PRS_PRO);
 		/* Until then the unit answered for us: see vtdp_prq_drain(). */
 		atomic64_inc(&unit->answered);

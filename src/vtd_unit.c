@@ -312,7 +312,7 @@ static void unit_save(struct vtdp_unit *unit)
 /* Hardware is off for certain, so nothing need be left to it. */
 static void unit_free(struct vtdp_unit *unit)
 {
-	unit->state = VTDPASID_UNIT_IDLE;
+	WRITE_ONCE(unit->state, VTDPASID_UNIT_IDLE);
 	vtdp_prq_free(unit);
 	vtdp_qi_exit(unit);
 	vtdp_ctx_exit(unit);
@@ -432,7 +432,7 @@ int vtdp_unit_takeover(struct vtdp_unit *unit, u32 *check)
 	}
 
 	unit_save(unit);
-	unit->state = VTDPASID_UNIT_TAKEN;
+	WRITE_ONCE(unit->state, VTDPASID_UNIT_TAKEN);
 	atomic64_set(&unit->faults, 0);
 	err = unit_start(unit);
 	if (err) {
