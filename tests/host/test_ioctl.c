@@ -272,6 +272,48 @@ static void attaching(void)
 	end_broken("attaching");
 }
 
+/* What keeps PASIDs off for a function that has them, and ATS: who is named. */
+static void limits(void)
+{
+	static const char * const why[] = {
+		"none", "not PCI Express", "PASIDs that others switched on", "a path that loses them",
+		"a virtual function, and the physical one has them off",
+	};
+	struct vtdpasid_attach a = { .size = sizeof(a), .flags = VTDPASID_ATTACH_ATS };
+	struct pci_dev *d;
+	unsigned int i;
+	u32 pasid;
+
+	for (i = 0; i < ARRAY_SIZE(why); i++) {
+		begin();
+		w_takeover(0);
+		d = w_fn(0, F_CLAIMED)->pdev;
+		d->pcie_type = i == 1 ? -1 : d->pcie_type;
+		d->pasid_enabled = i == 2;
+		d->eetlp_prefix_path = i != 3;
+		d->is_virtfn = i == 4;
+		tap_is(w_attach(0, w_fn(0, F_CLAIMED), 0), 0, "attach: %s", why[i]);
+		tap_is(w_bind(0, w_fn(0, F_CLAIMED), w.proc[0], false, 0, &pasid), i ? -EPROTONOSUPPORT : 0,
+		       "a PASID: %s", why[i]);
+		if (i == 2)
+			d->pasid_enabled = false;
+		end(why[i]);
+	}
+
+	begin();
+	w_takeover(0);
+	d = w_fn(0, F_CLAIMED)->pdev;
+	a.rid = pci_dev_id(d);
+	d->ats_enabled = true;
+	tap_ok(call(VTDPASID_ATTACH, &a) == -EBUSY && a.out_check == VTDPASID_CHECK_ATS_OFF, "ATS that others switched on");
+	d->ats_enabled = false;
+	vtdp_table_layout = VTDPASID_TABLE_SYSTEM;
+	tap_ok(call(VTDPASID_ATTACH, &a) == -EPROTONOSUPPORT && a.out_check == VTDPASID_CHECK_LAYOUT,
+	       "ATS, and tables that are shared");
+	vtdp_table_layout = VTDPASID_TABLE_DEVICE;
+	end("limits");
+}
+
 /* WALK, against what the unit itself translates. */
 static void walk(void)
 {
@@ -632,6 +674,7 @@ int main(int argc, char **argv)
 	tap_part(arguments);
 	tap_part(answers);
 	tap_part(attaching);
+	tap_part(limits);
 	tap_part(walk);
 	tap_part(peers);
 	tap_part(binding);
