@@ -75,8 +75,7 @@ static void stop(const char *what)
 /* A broken unit leaves memory behind, on purpose. */
 static void stop_broken(void)
 {
-	fflush(NULL);
-	_exit(0);
+	tap_leave();
 }
 
 static void expect_innocent(const char *what)
