@@ -198,6 +198,7 @@ static unsigned int fault_read(struct vtdp_unit *unit)
 	unsigned int i, index = FIELD_GET(VTD_FSTS_FRI, fsts);
 	struct vtdpasid_event event;
 
+	lockdep_assert_held(&unit->fault_lock);
 	/* All ones: the unit does not answer any more. */
 	if (fsts == U32_MAX)
 		return 0;

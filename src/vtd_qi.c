@@ -21,35 +21,15 @@
  * the ring by not answering. A status word is free when hardware has written it,
  * or will never do so.
  *
- * Nobody waits for ever. What hardware refused or dropped is made good for with
- * coarser invalidations, and by calling each function whose device TLB is
- * concerned by name. A function that does not answer is cut off from the bus
- * before the waiter goes on, because the kernel frees the pages next; and so are
- * all, when the caches of the unit itself cannot be proved clean in time.
+ * vtdp_qi_wait(), which makes good for what hardware did not carry out, is in
+ * vtd_qi_recover.c. Nothing here calls it.
  */
 #include <linux/bitfield.h>
 #include <linux/io.h>
 #include <linux/ktime.h>
 
 #include "trace.h"
-#include "vtdpasid.h"
-
-/*
- * Both must pass before a wait expires: a paused VM's clock jumps.
- *
- * A batch waits for room at most that long, and as long for completion. So do
- * the two batches of each round that makes good for it. Nobody waits for longer
- * than QI_BOUND_NS then, a second, unless several functions that he has to call
- * do not answer, each for QI_TIMEOUT_NS: and they are cut off then.
- */
-#define QI_TIMEOUT_NS		(100 * NSEC_PER_MSEC)
-#define QI_TIMEOUT_POLLS	20000
-#define QI_ROUNDS		2
-#define QI_FLUSHES		8
-#define QI_BOUND_NS		((1 + 2 * QI_ROUNDS) * 2 * QI_TIMEOUT_NS)
-
-/* Functions that are called at once. */
-#define QI_CALLS		16
+#include "vtd_qi.h"
 
 #define QI_QWORDS		4	/* of a 256-bit descriptor */
 #define QI_DONE			1
@@ -64,16 +44,6 @@
 
 static_assert(!(VTDP_QI_SLOTS & (VTDP_QI_SLOTS - 1)));
 static_assert(VTDP_QI_WORDS * sizeof(u32) <= PAGE_SIZE);
-
-/**
- * struct qi_clock - how long something has been waited for
- * @polls: so often
- * @deadline: when it expires
- */
-struct qi_clock {
-	unsigned int polls;
-	u64 deadline;
-};
 
 static bool qi_expired(struct qi_clock *clock)
 {
@@ -116,8 +86,16 @@ static bool qi_word_done(const struct vtdp_qi *qi, unsigned int word)
 	return READ_ONCE(qi->status[word]) == QI_DONE;
 }
 
-/* Its submitter is through with it; if hardware is not, it stays away. */
-static void qi_word_release(struct vtdp_qi *qi, int word)
+/**
+ * vtdp_qi_word_release() - give a status word back
+ * @qi: its queue
+ * @word: from vtdp_qi_add_wait(); negative: there is none
+ *
+ * Its submitter is through with it; if hardware is not, it stays away.
+ *
+ * Context: under qi->lock.
+ */
+void vtdp_qi_word_release(struct vtdp_qi *qi, int word)
 {
 	lockdep_assert_held(&qi->lock);
 	if (word < 0)
@@ -244,12 +222,21 @@ static u64 qi_wait_qw0(u64 flags)
 	       FIELD_PREP(VTD_QI_WAIT_DATA, QI_DONE);
 }
 
-/* A wait for what no wait covers yet. Return: its status word. */
-static int qi_add_wait(struct vtdp_batch *batch, u64 flags)
+/**
+ * vtdp_qi_add_wait() - a wait for what no wait covers yet
+ * @batch: from vtdp_qi_begin(), which has seen to it that there are words
+ * @flags: VTD_QI_WAIT_FN, VTD_QI_WAIT_PD, or 0
+ *
+ * Context: under qi->lock.
+ * Return: its status word, for vtdp_qi_poll() and vtdp_qi_word_release().
+ */
+int vtdp_qi_add_wait(struct vtdp_batch *batch, u64 flags)
 {
 	struct vtdp_qi *qi = &batch->unit->qi;
-	unsigned int word = qi_word_get(qi);
+	unsigned int word;
 
+	lockdep_assert_held(&qi->lock);
+	word = qi_word_get(qi);
 	qi->word[word].from = batch->part;
 	qi->word[word].at = batch->next;
 	qi->word[word].state = VTDP_WORD_BUSY;
@@ -263,7 +250,7 @@ static int qi_add_wait(struct vtdp_batch *batch, u64 flags)
 static void qi_close_iotlb_part(struct vtdp_batch *batch)
 {
 	if (!batch->nr_rids && batch->next != batch->part)
-		batch->iotlb_word = qi_add_wait(batch, VTD_QI_WAIT_FN);
+		batch->iotlb_word = vtdp_qi_add_wait(batch, VTD_QI_WAIT_FN);
 }
 
 static void qi_ring_doorbell(struct vtdp_unit *unit)
@@ -300,7 +287,7 @@ void vtdp_qi_submit(struct vtdp_batch *batch)
 	/* For sparse only: vtdp_qi_begin() took the lock. */
 	__acquire(&qi->lock);
 	if (batch->next != batch->part || batch->drain) {
-		int word = qi_add_wait(batch, batch->drain ? VTD_QI_WAIT_PD : 0);
+		int word = vtdp_qi_add_wait(batch, batch->drain ? VTD_QI_WAIT_PD : 0);
 
 		if (batch->nr_rids)
 			batch->devtlb_word = word;
@@ -417,12 +404,23 @@ static u64 qi_devtlb_range(u64 first, u64 last, bool all, bool *sized)
 	return all ? GENMASK_ULL(62, PAGE_SHIFT) : qi_devtlb_addr(first, mask);
 }
 
-static void qi_put_devtlb(struct vtdp_batch *batch, const struct vtdp_device *device,
-			  u32 pasid, u64 addr, bool sized)
+/**
+ * vtdp_qi_put_devtlb() - a device-TLB invalidation of encoded addresses
+ * @batch: from vtdp_qi_begin(); its room counts
+ * @device: whose device TLB
+ * @pasid: for requests with this PASID; 0: for those without one
+ * @addr: address field of the descriptor, as in struct vtdp_batch
+ * @sized: @addr tells a size, else it is one page
+ *
+ * Context: under qi->lock.
+ */
+void vtdp_qi_put_devtlb(struct vtdp_batch *batch, const struct vtdp_device *device,
+			u32 pasid, u64 addr, bool sized)
 {
 	u64 pfsid = FIELD_PREP(VTD_QI_PFSID_LO, device->pfsid & 0xf) |
 		    FIELD_PREP(VTD_QI_PFSID_HI, device->pfsid >> 4);
 
+	lockdep_assert_held(&batch->unit->qi.lock);
 	if (!pasid)
 		qi_add(batch, VTD_QI_DEVTLB | pfsid |
 		       FIELD_PREP(VTD_QI_DEVTLB_SID, device->rid) |
@@ -449,7 +447,7 @@ void vtdp_qi_devtlb(struct vtdp_batch *batch, const struct vtdp_device *device,
 		qi_close_iotlb_part(batch);
 		batch->addr = qi_devtlb_range(first, last, all, &batch->sized);
 	}
-	qi_put_devtlb(batch, device, pasid, batch->addr, batch->sized);
+	vtdp_qi_put_devtlb(batch, device, pasid, batch->addr, batch->sized);
 
 	if (pasid)
 		batch->pasid = pasid;
@@ -598,11 +596,20 @@ void vtdp_qi_service(struct vtdp_unit *unit)
 
 /* ---- waiting ------------------------------------------------------------- */
 
-/*
+/**
+ * vtdp_qi_poll() - wait until hardware has written a status word
+ * @unit: whose queue
+ * @word: from vtdp_qi_add_wait(); negative: there is none to wait for
+ * @clock: all zero before the first of the words that share it
+ *
+ * Looks after errors of the queue meanwhile.
+ *
+ * Context: any but hard interrupts, no spinlock of ours held. Busy-waits, for
+ * the words that share @clock QI_TIMEOUT_NS in all.
  * Return: 0; -EAGAIN when hardware did not carry it out, -EBADMSG when it
  * refused to; -ETIMEDOUT.
  */
-static int qi_poll(struct vtdp_unit *unit, int word, struct qi_clock *clock)
+int vtdp_qi_poll(struct vtdp_unit *unit, int word, struct qi_clock *clock)
 {
 	struct vtdp_qi *qi = &unit->qi;
 	enum vtdp_word_state state;
@@ -624,261 +631,6 @@ static int qi_poll(struct vtdp_unit *unit, int word, struct qi_clock *clock)
 			return -ETIMEDOUT;
 		cpu_relax();
 	}
-}
-
-static void qi_release(struct vtdp_batch *batch)
-{
-	struct vtdp_qi *qi = &batch->unit->qi;
-
-	spin_lock(&qi->lock);
-	qi_word_release(qi, batch->iotlb_word);
-	qi_word_release(qi, batch->devtlb_word);
-	spin_unlock(&qi->lock);
-}
-
-/* ---- making good for a batch --------------------------------------------- */
-
-/*
- * All caches of the unit. What devices do not answer may drop this wait, too, as
- * often as there are such devices: that says nothing about the unit.
- * Return: as qi_poll(), or -EIO: the unit is broken.
- */
-static int qi_flush_unit(const struct vtdp_batch *failed)
-{
-	unsigned int tries = 0;
-	struct vtdp_batch batch;
-	int err;
-
-	do {
-		struct qi_clock clock = {};
-
-		err = vtdp_qi_start(failed->unit, &batch, 3);
-		if (err)
-			return err;
-		vtdp_qi_everything(&batch);
-		batch.drain = failed->drain;
-		vtdp_qi_submit(&batch);
-		err = qi_poll(batch.unit, batch.iotlb_word, &clock);
-		qi_release(&batch);
-	} while (err == -EAGAIN && ++tries < QI_FLUSHES);
-	return err;
-}
-
-/* Was the device TLB of that function to be invalidated, as far as is known? */
-static bool qi_concerns(const struct vtdp_batch *failed, u16 rid)
-{
-	unsigned int i;
-
-	if (failed->nr_rids > VTDP_BATCH_RIDS)
-		return true;
-	for (i = 0; i < failed->nr_rids; i++)
-		if (failed->rids[i] == rid)
-			return true;
-	return false;
-}
-
-/* The next function to call, by requester id; or NULL. */
-static struct vtdp_device *qi_next_device(const struct vtdp_batch *failed,
-					  int after)
-{
-	struct vtdp_device *device, *next = NULL;
-
-	lockdep_assert_held(&failed->unit->devices_lock);
-	list_for_each_entry(device, &failed->unit->devices, node)
-		if (READ_ONCE(device->ats_on) && device->rid > after &&
-		    (!next || device->rid < next->rid) &&
-		    qi_concerns(failed, device->rid))
-			next = device;
-	return next;
-}
-
-/**
- * struct qi_call - a function that is to invalidate its device TLB
- * @rid: its requester id
- * @word: status word of its own wait
- */
-struct qi_call {
-	u16 rid;
-	u16 word;
-};
-
-static void qi_call_device(const struct vtdp_batch *failed,
-			   struct vtdp_batch *batch, struct qi_call *call,
-			   const struct vtdp_device *device)
-{
-	if (failed->without_pasid)
-		qi_put_devtlb(batch, device, 0, failed->addr, failed->sized);
-	if (failed->pasid && device->pasid_on)
-		qi_put_devtlb(batch, device, failed->pasid, failed->addr,
-			      failed->sized);
-	call->rid = device->rid;
-	call->word = qi_add_wait(batch, failed->drain ? VTD_QI_WAIT_PD : 0);
-}
-
-/* Call up to @most functions above @after. Return: how many, or -EIO. */
-static int qi_call_some(const struct vtdp_batch *failed, int after,
-			struct qi_call *calls, int most)
-{
-	const unsigned int room = 3 * QI_CALLS;
-	struct vtdp_unit *unit = failed->unit;
-	struct vtdp_device *device;
-	struct vtdp_batch batch;
-	int n = 0, err = 0;
-
-	spin_lock(&unit->devices_lock);
-	device = qi_next_device(failed, after);
-	if (device)
-		err = vtdp_qi_begin(unit, &batch, room);
-	if (device && !err) {
-		do {
-			qi_call_device(failed, &batch, &calls[n++], device);
-			device = qi_next_device(failed, device->rid);
-		} while (device && n < most);
-		vtdp_qi_submit(&batch);
-	}
-	spin_unlock(&unit->devices_lock);
-	if (err == -EAGAIN)
-		err = vtdp_qi_wait_room(unit, room) ?: -EAGAIN;
-	return err ?: n;
-}
-
-static int qi_hear(struct vtdp_unit *unit, const struct qi_call *call,
-		   struct qi_clock *clock)
-{
-	int err = qi_poll(unit, call->word, clock);
-
-	spin_lock(&unit->qi.lock);
-	qi_word_release(&unit->qi, call->word);
-	spin_unlock(&unit->qi.lock);
-	return err;
-}
-
-/*
- * Invalidate the device TLBs of a batch, each with a wait of its own, and cut
- * off who does not answer. @cut is set then.
- * Return: 0; -EAGAIN unless @last, to do it again; -EIO: the unit is broken.
- */
-static int qi_call_devices(const struct vtdp_batch *failed, bool last, bool *cut)
-{
-	/* Whose wait was dropped twice must not be for another's silence. */
-	const int most = last ? 1 : QI_CALLS;
-	struct vtdp_unit *unit = failed->unit;
-	struct qi_call calls[QI_CALLS];
-	int after = -1, n, i, err, again = 0;
-
-	do {
-		struct qi_clock clock = {};
-
-		n = qi_call_some(failed, after, calls, most);
-		if (n == -EAGAIN)
-			continue;
-		for (i = 0; i < n; i++) {
-			after = calls[i].rid;
-			err = qi_hear(unit, &calls[i], &clock);
-			if (err == -EAGAIN && !last) {
-				again = err;
-			} else if (err) {
-				vtdp_device_stop_rid(unit, after);
-				*cut = true;
-			}
-		}
-	} while (n == -EAGAIN || n == most);
-	return n < 0 ? n : again;
-}
-
-static int qi_broken(struct vtdp_unit *unit, int err)
-{
-	vtdp_unit_break(unit, err == -ETIMEDOUT ?
-			"did not complete an invalidation in time" :
-			"does not accept invalidations");
-	return -EIO;
-}
-
-/* Was a function cut off since the batch was submitted, that is in it? */
-static bool qi_lost_one(const struct vtdp_batch *failed)
-{
-	unsigned int i;
-
-	for (i = 0; i < min_t(unsigned int, failed->nr_rids, VTDP_BATCH_RIDS); i++)
-		if (vtdp_device_stopped_rid(failed->unit, failed->rids[i]))
-			return true;
-	return false;
-}
-
-/*
- * What a batch was for, by other means. @unit_err: what came of the part that
- * is about the unit's own caches.
- */
-static int qi_make_good(const struct vtdp_batch *failed, int unit_err)
-{
-	struct vtdp_unit *unit = failed->unit;
-	unsigned int round;
-	bool cut = false;
-	int err;
-
-	if (unit_err == -ETIMEDOUT)
-		return qi_broken(unit, unit_err);
-	/*
-	 * Whether hardware sent answers that it has fetched is not known
-	 * (6.5.2.11). A second one could hit another group of that index, so a
-	 * device that got none has to be reset.
-	 */
-	if (failed->answers)
-		return unit_err == -EBADMSG ? unit_err : 0;
-
-	for (round = 1; round <= QI_ROUNDS; round++) {
-		err = unit_err;
-		if (err || failed->drain)
-			err = qi_flush_unit(failed);
-		unit_err = err;
-		if (!err)
-			err = qi_call_devices(failed, round == QI_ROUNDS, &cut);
-		if (err != -EAGAIN)
-			break;
-	}
-	if (err == -EIO)
-		return err;
-	if (unit_err)
-		return qi_broken(unit, unit_err);
-	return cut || qi_lost_one(failed) ? -ETIMEDOUT : 0;
-}
-
-/**
- * vtdp_qi_wait() - wait for a batch
- * @batch: submitted
- *
- * When it returns, whatever it returns, nothing that was to be invalidated is
- * used for DMA any more: caches are clean, or functions whose device TLB did
- * not answer were cut off, or all attached ones were and the unit is broken.
- *
- * Context: any but hard interrupts, no spinlock of ours held. Busy-waits, at
- * most QI_BOUND_NS.
- * Return: 0; -ETIMEDOUT when functions of the batch were cut off; -EIO when the
- * unit is broken; -EBADMSG when it refused a page group response.
- */
-int vtdp_qi_wait(struct vtdp_batch *batch)
-{
-	struct qi_clock clock = {};
-	int unit_err, devices_err;
-
-	unit_err = qi_poll(batch->unit, batch->iotlb_word, &clock);
-	devices_err = qi_poll(batch->unit, batch->devtlb_word, &clock);
-	qi_release(batch);
-	if (likely(!unit_err && !devices_err))
-		return 0;
-	return qi_make_good(batch, unit_err);
-}
-
-/**
- * vtdp_qi_finish() - submit a batch and wait for it
- * @batch: from vtdp_qi_begin() or vtdp_qi_start()
- *
- * Return: as vtdp_qi_wait().
- */
-int vtdp_qi_finish(struct vtdp_batch *batch)
-{
-	vtdp_qi_submit(batch);
-	return vtdp_qi_wait(batch);
 }
 
 /**

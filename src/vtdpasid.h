@@ -39,9 +39,9 @@
  * No spinlock is held while hardware is waited for: a batch is submitted under
  * its locks, and waited for after they were dropped.
  *
- * pasid_table.c, pasid_alloc.c, vtd_ctx.c, vtd_qi.c, bind.c and space.c are
- * also compiled in userspace against a model of VT-d (tests/host): they use no
- * more of the kernel than they need.
+ * pasid_table.c, pasid_alloc.c, vtd_ctx.c, vtd_qi.c, vtd_qi_recover.c, bind.c and
+ * space.c are also compiled in userspace against a model of VT-d (tests/host):
+ * they use no more of the kernel than they need.
  */
 #ifndef VTDP_VTDPASID_H
 #define VTDP_VTDPASID_H
@@ -821,8 +821,6 @@ int vtdp_qi_wait_room(struct vtdp_unit *unit, unsigned int count);
 int vtdp_qi_start(struct vtdp_unit *unit, struct vtdp_batch *batch,
 		  unsigned int count);
 void vtdp_qi_submit(struct vtdp_batch *batch);
-int vtdp_qi_wait(struct vtdp_batch *batch);
-int vtdp_qi_finish(struct vtdp_batch *batch);
 void vtdp_qi_context_global(struct vtdp_batch *batch);
 void vtdp_qi_context_device(struct vtdp_batch *batch, u16 did, u16 rid);
 void vtdp_qi_pasid_cache(struct vtdp_batch *batch, u64 gran, u16 did, u32 pasid);
@@ -834,6 +832,10 @@ void vtdp_qi_devtlb(struct vtdp_batch *batch, const struct vtdp_device *device,
 void vtdp_qi_everything(struct vtdp_batch *batch);
 void vtdp_qi_response(struct vtdp_batch *batch, u64 qw0, u64 qw1);
 void vtdp_qi_drain(struct vtdp_batch *batch);
+
+/* vtd_qi_recover.c: waiting for a batch, and making good for one that failed */
+int vtdp_qi_wait(struct vtdp_batch *batch);
+int vtdp_qi_finish(struct vtdp_batch *batch);
 
 /* vtd_irq.c: event interrupts */
 void vtdp_irq_init(void);
