@@ -5,7 +5,7 @@
  *	shim.c	the kernel that src/ runs on: tasks, locks, memory, work
  *	pci.c	functions, their config space and driver changes
  *	mm.c	address spaces: page tables, and the notifier as the kernel calls it
- *	model.c	the VT-d units, and the device TLBs of functions
+ *	model*.c	the VT-d units, and the device TLBs of functions
  *	world.c	a machine made of these, operations on it, and who may reach what
  */
 #ifndef HOST_H
