@@ -356,7 +356,8 @@ int vtdp_unbind(struct vtdp_binding *binding)
 		err = bind_invalidate(device, binding->did, binding->pasid, how);
 
 	spin_lock(&space->lock);
-	if (binding->pasid && last)
+	/* A unit that broke may still have read the first half of it. */
+	if (binding->pasid && last && err != -EIO)
 		vtdp_entry_zero(device->unit, binding->entry, VTD_PASID_QWORDS);
 	/* Unless space_release() was here since. */
 	if (!binding->pasid && live && !(binding->entry[0] & VTD_PASID0_P))

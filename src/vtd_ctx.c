@@ -135,7 +135,9 @@ static int ctx_clear(struct vtdp_unit *unit, u16 rid, const u16 *dids,
 
 	vtdp_entry_clear(unit, entry, 0);
 	err = ctx_invalidate(unit, rid, dids, count);
-	vtdp_entry_zero(unit, entry, VTD_CTX_QWORDS);
+	/* As in vtdp_unbind(). */
+	if (err != -EIO)
+		vtdp_entry_zero(unit, entry, VTD_CTX_QWORDS);
 	return err;
 }
 

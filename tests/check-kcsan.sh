@@ -5,11 +5,11 @@
 #
 # usage: tests/check-kcsan.sh [--only PATTERN]... [--log-dir D] [--no-build] [--list]
 #
-# Runs the suites of tests/run-guest.sh on 6.1-kcsan, which scripts/debug-kernel.sh
-# builds first. KCSAN stops one CPU at a plain access of the module now and then,
-# and looks whether another touches the same memory meanwhile, or whether it
-# changed: that is a panic, and the console names both. It sees what met within
-# those microseconds, so a run that is green is no proof.
+# Runs the suites of tests/run-guest.sh on 6.1-kcsan, and random calls for a minute
+# (f_ioctl); scripts/debug-kernel.sh builds it first. KCSAN stops one CPU at a plain
+# access of the module now and then, and looks whether another touches the same
+# memory meanwhile, or whether it changed: that is a panic, and the console names
+# both. It sees what met within those microseconds: a run that is green is no proof.
 #
 # Results are where those of tests/run-guest.sh are, named guest-6.1-kcsan-*.
 #
@@ -54,4 +54,4 @@ fi
 GUEST
 
 [ -n "$list" ] || "$top/scripts/debug-kernel.sh" 6.1-kcsan
-"$top/tests/run-guest.sh" --kernel 6.1-kcsan --slow 2 --at-end "$at_end" "${args[@]}"
+"$top/tests/run-guest.sh" --kernel 6.1-kcsan --slow 2 --fuzz 60 --at-end "$at_end" "${args[@]}"
