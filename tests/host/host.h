@@ -66,8 +66,7 @@ struct hpage {
 	u16 units;		/* bit map of units whose tables lead here */
 	u32 index;		/* what it covers: bus half, directory index, ... */
 	u64 *track;		/* contents as of the last observed store */
-	u16 last_entry;		/* that a body store went to, and when */
-	unsigned int last_barrier;
+	unsigned int *body;	/* shim_barriers() at the last store to an entry's body */
 };
 
 #define ARENA_PAGES	8192u
@@ -94,7 +93,6 @@ void model_reset(void);
 void model_unit(unsigned int index, u64 base, const struct model_caps *caps);
 void model_hook_store(const volatile void *addr, unsigned int size);
 void model_hook_flush(void *addr, unsigned int size);
-void model_hook_alloc(struct hpage *first, unsigned int count);
 void model_hook_free(struct hpage *first, unsigned int count);
 void model_hook_relax(void);
 extern bool (*prefetch_pick)(struct dma *dma);	/* something to translate unasked */

@@ -180,8 +180,9 @@ void model_page_ref(u64 pa, enum page_kind kind, unsigned int mask, u32 index, s
 	}
 	p->kind = kind;
 	p->index = index;
-	p->last_entry = U16_MAX;
 	p->track = malloc(PAGE_SIZE);
+	p->body = malloc(512 * sizeof(*p->body));
+	memset(p->body, 0xff, 512 * sizeof(*p->body));
 	memcpy(p->track, page_mem(p), PAGE_SIZE);
 	for (unsigned int i = 0; i < 512; i++) {
 		check_slot(p, p->track, i, u);
@@ -204,6 +205,8 @@ void model_page_unref(u64 pa, enum page_kind kind, unsigned int mask, u32 index,
 			entry_refs(p, p->track, i, u, model_page_unref);
 	track = p->track;
 	p->track = NULL;
+	free(p->body);
+	p->body = NULL;
 	p->kind = PK_NONE;
 	p->units = 0;
 	free(track);
@@ -251,15 +254,13 @@ static void store_entry(struct hpage *p, unsigned int i, u64 new, unsigned int n
 	struct unit *u = first_unit(p->units);
 	const char *name = names[p->kind];
 	unsigned int e = i - i % n;
-	u64 old = p->track[i], copy[8];
+	u64 old = p->track[i];
 	bool present = p->track[e] & 1;
 
 	if (old == new) {
 		/* No change, but still a store for the order of stores. */
-		if (i != e) {
-			p->last_entry = e;
-			p->last_barrier = shim_barriers();
-		}
+		if (i != e)
+			p->body[e] = shim_barriers();
 		return;
 	}
 	if (i != e) {
@@ -267,15 +268,12 @@ static void store_entry(struct hpage *p, unsigned int i, u64 new, unsigned int n
 			fail_rule("live rewrite", "body of a present %s entry", name);
 		else if (cleared_find(page_pa(p) + e * 8))
 			fail_rule("body before invalidation", "%s entry was cleared, and not invalidated yet", name);
-		p->last_entry = e;
-		p->last_barrier = shim_barriers();
+		p->body[e] = shim_barriers();
 		p->track[i] = new;
 		return;
 	}
-	memcpy(copy, p->track + e, n * 8);
-	copy[0] = new;
 	if (!(old & 1) && new & 1) {
-		if (n > 1 && p->last_entry == e && p->last_barrier == shim_barriers())
+		if (n > 1 && p->body[e] == shim_barriers())
 			fail_rule("no barrier", "between the body of a %s entry and its P", name);
 		if (cleared_find(page_pa(p) + e * 8))
 			fail_rule("present before invalidation", "%s entry was cleared, and not invalidated yet", name);
@@ -289,23 +287,15 @@ static void store_entry(struct hpage *p, unsigned int i, u64 new, unsigned int n
 		store_gone(p, i, n);
 		p->track[i] = new;
 	} else if (new & 1) {
-		u64 was[8];
-
 		if (p->kind != PK_CTX)
 			fail_rule("live rewrite", "%s entry, present to present", name);
-		memcpy(was, p->track + e, n * 8);
 		p->track[i] = new;
 		check_slot(p, p->track, i, u);
 		entry_refs(p, p->track, i, u, model_page_ref);
-		copy[0] = was[0];
-		{
-			/* The old one, as it was. */
-			u64 keep = p->track[i];
-
-			p->track[i] = was[0];
-			entry_refs(p, p->track, i, u, model_page_unref);
-			p->track[i] = keep;
-		}
+		/* What the old one led to. */
+		p->track[i] = old;
+		entry_refs(p, p->track, i, u, model_page_unref);
+		p->track[i] = new;
 	} else {
 		p->track[i] = new;
 	}
@@ -355,11 +345,6 @@ void model_hook_flush(void *addr, unsigned int size)
 	size_t to = (((u8 *)addr - arena) + size + 63) & ~63ul;
 
 	memcpy(arena_shadow + from, arena + from, to - from);
-}
-
-void model_hook_alloc(struct hpage *first, unsigned int count)
-{
-	(void)first; (void)count;
 }
 
 static bool covers(struct hpage *first, unsigned int count, u64 pa)

@@ -76,7 +76,7 @@ static bool desc_check(struct unit *u, const u64 *q)
 	return false;
 }
 
-/* Drop the records of cleared entries that this invalidation covers. */
+/* Has it reached memory that the entry is not present? */
 static bool record_visible(const struct cleared *c)
 {
 	struct unit *u = &model_units[c->unit];
@@ -98,7 +98,8 @@ static void exec_inval(struct unit *u, const u64 *q)
 	switch (type) {
 	case Q_CC:
 		if (g == 3) {
-			u16 mask = 0xffff << (q[0] >> 48 & 3);
+			/* FM masks bit 2, bits 2:1 or 2:0 (6.5.2.1). */
+			u16 mask = ~(const u16[]){ 0, 4, 6, 7 }[q[0] >> 48 & 3];
 
 			vec_purge(&u->ctx, !((e->rid ^ sid) & mask));
 			vec_purge(&u->pde, !((e->rid ^ sid) & mask));
@@ -237,7 +238,6 @@ static bool fetch(struct unit *u)
 	memset(p, 0, sizeof(*p));
 	memcpy(p->qw, mem, 32);
 	p->type = mem[0] & 15;
-	p->slot = u->head;
 	p->repaired = repaired;
 	if (p->type == Q_WAIT)
 		status_check(u, p);
@@ -257,7 +257,7 @@ static u16 devtlb_sid(const struct pending *p)
 	return p->type == Q_DEVTLB ? p->qw[0] >> 32 : p->qw[0] >> 16;
 }
 
-/* 6.5.2.12 of revision 5.1 */
+/* 6.5.2.12. A wait waits for what stands behind the wait before it, no more. */
 static bool may_complete(struct unit *u, unsigned int n)
 {
 	struct pending *p = &u->pend[n];
@@ -424,8 +424,6 @@ void model_queue_doorbell(struct unit *u, u64 v)
 	for (unsigned int s = u->tail; s != new; s = (s + 1) % slots)
 		memcpy(u->shot + s * 4, queue_desc(u, s), 32);
 	u->tail = new;
-	if (u->fsts & FSTS_IQE)
-		return;
 }
 
 /* Nothing is pending but what a device does not answer, and waits for that. */

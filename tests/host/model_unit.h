@@ -27,17 +27,14 @@
 #define CAP_FS5LP	(1ull << 60)
 #define CAP_ESRTPS	(1ull << 63)
 #define ECAP_C		(1ull << 0)
-#define ECAP_QI		(1ull << 1)
 #define ECAP_DT		(1ull << 2)
 #define ECAP_PT		(1ull << 6)
 #define ECAP_SC		(1ull << 7)
 #define ECAP_PRS	(1ull << 29)
 #define ECAP_SRS	(1ull << 31)
-#define ECAP_PSS(e)	(((e) >> 35 & 0x1f) + 1)
 #define ECAP_PASID	(1ull << 40)
 #define ECAP_DIT	(1ull << 41)
 #define ECAP_PDS	(1ull << 42)
-#define ECAP_SMTS	(1ull << 43)
 #define ECAP_FSTS	(1ull << 47)
 #define ECAP_SMPWC	(1ull << 48)
 #define ECAP_RPS	(1ull << 49)
@@ -88,7 +85,7 @@ struct c_atc { u16 rid; u32 pasid; u64 va, size, pa; bool writable; };
 	} while (0)
 
 #define PENDING 24
-struct pending { u64 qw[4]; unsigned int slot; u8 type; bool repaired; unsigned int age; };
+struct pending { u64 qw[4]; u8 type; bool repaired; unsigned int age; };
 
 struct unit {
 	bool present;
@@ -109,7 +106,6 @@ struct unit {
 	u64 frcd[256][2];
 	bool frcd_seen[256];		/* F was read as 1 */
 	unsigned int fault_next;
-	bool fault_lost;
 	unsigned int faults;
 	VEC(struct c_ctx) ctx;
 	VEC(struct c_pde) pde;

@@ -704,7 +704,6 @@ unsigned long __get_free_pages(gfp_t gfp, unsigned int order)
 	memset(arena + at * PAGE_SIZE, gfp & __GFP_ZERO ? 0 : 0x5b, count * PAGE_SIZE);
 	/* What memory holds until the CPU's cache is written back. */
 	memset(arena_shadow + at * PAGE_SIZE, 0xa5, count * PAGE_SIZE);
-	model_hook_alloc(&hpages[at], count);
 	return (unsigned long)(arena + at * PAGE_SIZE);
 }
 
