@@ -107,12 +107,13 @@ static long some_pasid(void)
 
 /*
  * Several processes use the same engines: what they write into each other's
- * registers is noise as well. Writes go where nobody keeps anything.
+ * registers is noise as well. Writes go where nobody keeps anything. The first
+ * half of the engines goes round, for nobody to wait for: that would be for ever.
  */
 static void dma(void)
 {
 	struct svat *d = &devs[below(nr_devs)];
-	int chan = below(8);
+	int round = below(4), once = 4 + below(4);
 	uint8_t *at = (uint8_t *)spot() + below(HUGE / PAGE) * (one_in(2) ? PAGE : 0);
 	struct svat_loop l;
 	uint64_t val;
@@ -121,11 +122,11 @@ static void dma(void)
 		return;
 	shared->dma++;
 	switch (below(6)) {
-	case 0: svat_loop_write(d, chan, some_pasid(), at, rnd()); break;
-	case 1: svat_loop_read(d, chan, some_pasid(), one_in(4) ? (void *)~0xfffUL : at, 0); break;
-	case 2: svat_loop_stop(d, chan, &l); break;
-	case 3: svat_read64(d, chan, some_pasid(), at, &val); break;
-	case 4: svat_write64(d, chan, some_pasid(), at, rnd()); break;
+	case 0: svat_loop_write(d, round, some_pasid(), at, rnd()); break;
+	case 1: svat_loop_read(d, round, some_pasid(), one_in(4) ? (void *)~0xfffUL : at, 0); break;
+	case 2: svat_loop_stop(d, round, &l); break;
+	case 3: svat_read64(d, once, some_pasid(), at, &val); break;
+	case 4: svat_write64(d, once, some_pasid(), at, rnd()); break;
 	case 5:
 		if (one_in(16))
 			svat_reset(d);
@@ -145,7 +146,10 @@ static void driver(void)
 
 /* ---- calls --------------------------------------------------------------- */
 
-static uint32_t some_id(void) { return one_in(8) ? rnd() : below(6); }
+/* What calls on a file gave last: mostly that is there still. */
+static struct ids { uint32_t device, binding, pin; } ids[FILES];
+
+static uint32_t some_id(uint32_t last) { return one_in(4) ? below(6) : one_in(16) ? rnd() : last; }
 
 static int count(unsigned int nr, int rc)
 {
@@ -173,24 +177,24 @@ static void nonsense(int fd)
 	call(fd, cmd, one_in(8) ? spot() : arg + (one_in(8) ? PAGE - 8 : 0));
 }
 
-static void calls(int fd)
+static void calls(int fd, struct ids *id)
 {
 	struct vtdpasid_takeover take = { .size = sizeof(take) };
 	struct vtdpasid_handback back = { .size = sizeof(back) };
 	const struct pci_func *f = &funcs[below(nr_funcs)];
 	struct vtdpasid_attach at = { .size = sizeof(at), .segment = f->segment, .rid = f->rid };
-	struct vtdpasid_detach det = { .size = sizeof(det), .device = some_id() };
+	struct vtdpasid_detach det = { .size = sizeof(det), .device = some_id(id->device) };
 	struct vtdpasid_pasid_alloc al = { .size = sizeof(al), .flags = below(2) };
 	struct vtdpasid_pasid_free fr = { .size = sizeof(fr) };
-	struct vtdpasid_bind bind = { .size = sizeof(bind), .device = some_id(), .flags = one_in(4) };
-	struct vtdpasid_unbind un = { .size = sizeof(un), .binding = some_id() };
+	struct vtdpasid_bind bind = { .size = sizeof(bind), .device = some_id(id->device), .flags = one_in(4) };
+	struct vtdpasid_unbind un = { .size = sizeof(un), .binding = some_id(id->binding) };
 	struct vtdpasid_sync sync = { .size = sizeof(sync), .addr = (uintptr_t)spot(), .length = length() };
 	struct vtdpasid_pin pin = { .size = sizeof(pin), .addr = (uintptr_t)spot(), .length = length(), .flags = below(2) };
-	struct vtdpasid_unpin unpin = { .size = sizeof(unpin), .pin = some_id() };
+	struct vtdpasid_unpin unpin = { .size = sizeof(unpin), .pin = some_id(id->pin) };
 	struct vtdpasid_walk walk = { .size = sizeof(walk), .segment = f->segment, .rid = f->rid,
 				      .pasid = below(70), .addr = (uintptr_t)spot(), .flags = below(2) };
-	struct vtdpasid_binding_info info = { .size = sizeof(info), .binding = some_id() };
-	struct vtdpasid_device_info dev = { .size = sizeof(dev), .device = some_id() };
+	struct vtdpasid_binding_info info = { .size = sizeof(info), .binding = some_id(id->binding) };
+	struct vtdpasid_device_info dev = { .size = sizeof(dev), .device = some_id(id->device) };
 	struct vtdpasid_unit_info unit = { .size = sizeof(unit) };
 
 	switch (below(24)) {
@@ -201,7 +205,8 @@ static void calls(int fd)
 		break;
 	case 2: case 3: case 4:
 		at.flags = one_in(2) ? 0 : below(4);
-		call(fd, VTDPASID_ATTACH, &at);
+		if (!call(fd, VTDPASID_ATTACH, &at))
+			id->device = at.out_device;
 		break;
 	case 5:
 		if (one_in(4))
@@ -220,12 +225,17 @@ static void calls(int fd)
 	case 8: case 9: case 10: case 11: case 12:
 		if (one_in(6))
 			bind.pasid = shared->pasid[below(ARRAY_SIZE(shared->pasid))];
-		if (!call(fd, VTDPASID_BIND, &bind))
+		if (!call(fd, VTDPASID_BIND, &bind)) {
 			shared->pasid[below(ARRAY_SIZE(shared->pasid))] = bind.out_pasid;
+			id->binding = bind.out_binding;
+		}
 		break;
 	case 13: case 14: call(fd, VTDPASID_UNBIND, &un); break;
 	case 15: case 16: call(fd, VTDPASID_SYNC, &sync); break;
-	case 17: call(fd, VTDPASID_PIN, &pin); break;
+	case 17:
+		if (!call(fd, VTDPASID_PIN, &pin))
+			id->pin = pin.out_pin;
+		break;
 	case 18: call(fd, VTDPASID_UNPIN, &unpin); break;
 	case 19: call(fd, VTDPASID_WALK, &walk); break;
 	case 20: call(fd, VTDPASID_BINDING_INFO, &info); break;
@@ -286,6 +296,8 @@ static void family(int *fds, int depth)
 
 static void act(int *fds, int depth)
 {
+	unsigned int n;
+
 	switch (below(20)) {
 	case 0: case 1: case 2: case 3: memory(); break;
 	case 4: case 5: case 6: case 7: case 8: dma(); break;
@@ -298,7 +310,10 @@ static void act(int *fds, int depth)
 		if (one_in(20) && !depth)
 			driver();
 		break;
-	default: calls(fds[below(FILES)]); break;
+	default:
+		n = below(FILES);
+		calls(fds[n], &ids[n]);
+		break;
 	}
 }
 
