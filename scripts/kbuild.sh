@@ -17,7 +17,8 @@
 # root of the kernel: the source tree stays clean, and nothing is compiled
 # again unless it changed. The modules end up in the out directory itself.
 # A DIR inside the tree is copied together with Kbuild, include/, src/ and
-# scripts/, all in their places, so that "../../include" works.
+# scripts/, all in their places, so that "../../include" works. One in build/ is a
+# tree of its own.
 
 set -euo pipefail
 # shellcheck source=scripts/common.sh
@@ -46,6 +47,7 @@ src=$(cd "$src" && pwd) || exit 1
 
 # base: the directory that is copied; sub: the module's place in it.
 case $src in
+"$build"/*) base=$src sub=. parts=(Kbuild include src scripts "${with[@]}") ;;
 "$top") base=$top sub=. parts=(Kbuild include src scripts "${with[@]}") ;;
 "$top"/*) base=$top sub=${src#"$top"/} parts=(Kbuild include src scripts "$sub") ;;
 *) base=$src sub=. parts=(.) ;;
