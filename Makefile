@@ -95,6 +95,7 @@ dkms-check:
 # Sources broken in one place at a time: ONLY=PATTERN, JOBS=N, and what else
 # tests/mutants/mutants.py takes in MUTANTS.
 check-mutants:
+	scripts/debug-kernel.sh 6.1-kcsan
 	tests/mutants/mutants.py --guest --jobs $(or $(JOBS),$(shell nproc)) $(if $(ONLY),--only '$(ONLY)') $(MUTANTS)
 
 # Random inputs for SECONDS, in userspace, and in the guest on the debug kernel.

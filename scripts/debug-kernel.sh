@@ -8,7 +8,8 @@
 #   --force      build it again although it is there
 #   KERNEL       6.1-debug (default): KASAN, lockdep, sleep checks, kmemleak, UBSAN,
 #                page owners, failing allocations (fail-nth), gcov for modules
-#                6.1-kcsan: KCSAN, which sees data races, and looks at modules only
+#                6.1-kcsan: KCSAN, which sees data races, and looks at modules only;
+#                lockdep, sleep checks
 #
 # Debian's source of 6.1 (linux-source-6.1), configured by scripts/machine.config,
 # which has the drivers that the guest tests need built in, and by debug.config or

@@ -164,6 +164,9 @@ int pci_pasid_features(struct pci_dev *d) { return d->pasid_width ? 0 : -EINVAL;
 int pci_enable_pasid(struct pci_dev *d, int features)
 {
 	(void)features;
+	/* The kernel warns. */
+	if (d->pasid_enabled)
+		fail_rule("PCI order", "%s: PASIDs on, which are on", pci_name(d));
 	if (!d->pasid_width || d->ats_enabled || d->pasid_enabled)
 		return -EINVAL;
 	d->pasid_enabled = true;

@@ -488,9 +488,60 @@ static void reclaim_at_the_end(void)
 	end("reclaim at the end");
 }
 
+/* Batches that nobody has waited for yet, until not one more finds room. */
+static unsigned int fill_queue(struct vtdp_unit *unit, struct vtdp_batch *batches, unsigned int most)
+{
+	static const unsigned int sizes[] = { 100, 10, 1 };
+	unsigned int i, k, n, count = 0;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++)
+		while (count < most && !vtdp_qi_begin(unit, &batches[count], sizes[i])) {
+			n = one_in(2) ? sizes[i] : 1;
+			for (k = 0; k < n; k++)
+				vtdp_qi_pasid_cache(&batches[count], VTD_QI_PC_PASID, 1, 99);
+			vtdp_qi_submit(&batches[count++]);
+		}
+	return count;
+}
+
+/* The kernel unmaps while others have filled the queues of both units. */
+static void queues_are_full(void)
+{
+	static struct vtdp_batch batches[2][500];
+	unsigned int count[2], i, k;
+	struct wfn *fn[2];
+	u32 pasid;
+
+	begin(2);
+	for (k = 0; k < 6; k++)
+		umm_map(w.proc[0], VA(k * 700), PAGE_SIZE, true, false);
+	for (i = 0; i < 2; i++) {
+		fn[i] = w_fn(i, F_CLAIMED);
+		OK(w_attach(0, fn[i], 0));
+		OK(w_bind(0, fn[i], w.proc[0], false, 0, &pasid));
+		MUST(w_dma(fn[i], pasid, VA(0), true), DMA_OK);
+	}
+	conduct.lazy = 0;
+	for (i = 0; i < 2; i++)
+		count[i] = fill_queue(vtdp_unit_by_index(i), batches[i], ARRAY_SIZE(batches[i]));
+	sched_preempt = 3;
+	co_start("unmap", NULL, unmap_task, w.proc[0]);
+	for (k = 0; k < 60; k++)
+		co_step();
+	conduct.lazy = 2;
+	co_finish();
+	sched_preempt = 0;
+	for (i = 0; i < 2; i++) {
+		for (k = 0; k < count[i]; k++)
+			OK(vtdp_qi_wait(&batches[i][k]));
+		MUST(w_dma(fn[i], pasid, VA(0), true), DMA_FAULT);
+	}
+	end("the queues are full when pages go");
+}
+
 static void (*const parts[])(void) = { life, isolation, without_pasid, driver_goes_on, mapping,
 	many_pasids, leaf_goes, races, fail_nth, ats, ats_order,
-	reclaim_at_the_end, silent };
+	reclaim_at_the_end, queues_are_full, silent };
 
 int main(int argc, char **argv)
 {

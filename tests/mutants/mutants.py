@@ -13,7 +13,7 @@ usage: tests/mutants/mutants.py [OPTION]...
                   counts as caught: for work on the tests
   --guest         try what the host tests do not catch in the guest, too, as
                   `make check-mutants` does
-  --kernel K      of the guest (default 6.1)
+  --kernel K      of the guest (default 6.1; for locks it is 6.1-kcsan)
 
 Names: hand/NAME, from hand.txt; KIND/FILE/FUNCTION/WHAT[#N], made here. The
 host tests (tests/host) come first; what they do not see goes to the guest suite
@@ -59,6 +59,9 @@ GUEST = {
     "vtd_qi": "trace", "vtd_qi_recover": "trace", "check": "preflight", "preflight": "preflight",
     "info": "netlink", "netlink": "netlink", "vtd_dmar": "preflight",
 }
+
+# For locks that are not taken: lockdep, and KCSAN.
+LOCK_KERNEL = "6.1-kcsan"
 
 # Only in modules for tests (Kbuild).
 NOT_SHIPPED = ["inject"]
@@ -163,7 +166,7 @@ def functions(lines):
 
 
 def statement_end(lines, i):
-    while not lines[i].rstrip().endswith(";"):
+    while not re.search(r";\s*(/\*.*\*/\s*)?$", lines[i]):
         i += 1
     return i
 
@@ -410,14 +413,14 @@ class Bench:
             for file in saved:
                 os.replace(file + ".saved", file)
 
-    def guest(self, mutant, kernel):
+    def guest(self, mutant, kernel, *more):
         """The same with the module in the guest."""
         suite = GUEST.get(os.path.basename(mutant.file)[:-2])
         if not suite:
             return None
         path = os.path.join(self.dir, mutant.file)
         shutil.copy2(path, path + ".saved")
-        ko = self.dir + "/build/ko"
+        ko = self.dir + "/build/ko/" + kernel
         logs = self.dir + "/build/logs"
         try:
             with open(path, "w", encoding="utf-8") as f:
@@ -426,8 +429,8 @@ class Bench:
                 return "does not build"
         finally:
             os.replace(path + ".saved", path)
-        rc = run([TOP + "/tests/run-guest.sh", "--kernel", kernel, "--no-build", "--module", ko + "/vtdpasid.ko",
-                  "--only", suite, "--log-dir", logs], 1800, self.log)
+        rc = run([TOP + "/tests/run-guest.sh", "--kernel", kernel, "--module", ko + "/vtdpasid.ko",
+                  "--only", suite, "--log-dir", logs, *more], 1800, self.log)
         if rc not in (0, 1, 124):
             die("%s on %s: status %d, see %s" % (suite, mutant.name, rc, self.log))
         return "guest " + suite if rc else None
@@ -504,9 +507,12 @@ def main():
         benches = queue.Queue()
         first = Bench(0)
         # A test that fails anyway would catch everything.
-        by = first.host(Mutant("none", "src/bind.c", read("src/bind.c"), read("src/bind.c")))
+        none = Mutant("none", "src/bind.c", read("src/bind.c"), read("src/bind.c"))
+        by = first.host(none)
+        for kernel in {opts.kernel, LOCK_KERNEL} if opts.guest else ():
+            by = by or first.guest(none, kernel)
         if by:
-            die("without mutants %s fails, too: %s" % (by, first.log))
+            die("without mutants it is this, too: %s, see %s" % (by, first.log))
         benches.put(first)
         for i in range(1, min(opts.jobs, len(todo))):
             benches.put(Bench(i, first))
@@ -518,7 +524,7 @@ def main():
                 by = bench.host(m)
                 # What no test on this bed can see, none in the guest can.
                 if by in (None, "not tried") and opts.guest and (opts.again or m.name not in known):
-                    by = bench.guest(m, opts.kernel)
+                    by = bench.guest(m, LOCK_KERNEL if m.name.startswith("lock/") else opts.kernel, "--no-build")
                 return m, by, time.time() - began
             finally:
                 benches.put(bench)
