@@ -171,6 +171,15 @@ static void damaged(void)
 		bad += parse_length(len) != -EINVAL;
 	}
 	tap_is(bad, 0, "a scope shorter than a scope");
+	begin();
+	at = drhd(0, 0, 0xfed90000);
+	put8(1);
+	close_structure(at);
+	tap_is(parse_length(len), -EINVAL, "a scope of one byte, the table's last");
+	begin();
+	at = drhd(0, 0, 0xfed90000);
+	scope(1, 0, 0, 1, (u8[]){ 2, 0 });
+	close_structure(at);
 	buf[at + 17] = 7;
 	tap_is(parse_length(len), -EINVAL, "a scope of odd length");
 	buf[at + 17] = 10;

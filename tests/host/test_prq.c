@@ -171,16 +171,23 @@ static void ends(void)
 {
 	unsigned int i, k;
 
-	for (i = 0; i < 24; i++) {
+	for (i = 0; i < 48; i++) {
+		bool without = i >= 24;
+		u32 p;
+
 		begin();
+		p = without ? NO_PASID : pasid;
+		if (without && w_bind(0, fn, w.proc[0], true, 0, NULL))
+			fail_rule("setup", "bind without PASID");
+		conduct.late_responses = i & 1;
 		sched_preempt = 3;
 		for (k = 0; k < 6; k++)
-			w_request(fn, pasid, VA(k & 1 ? 0 : 9), false, k != 2, k);
-		for (k = 0; k < i / 4; k++)
+			w_request(fn, p, VA(k & 1 ? 0 : 9), false, k != 2, k);
+		for (k = 0; k < i % 24 / 4; k++)
 			shim_run_work();
 		for (k = 0; k < i % 4; k++)
 			co_step();
-		co_start("unbind", NULL, unbind_now, w_binding(fn, w.proc[0], false));
+		co_start("unbind", NULL, unbind_now, w_binding(fn, w.proc[0], without));
 		co_finish();
 		sched_preempt = 0;
 		if (w_unanswered(fn))
