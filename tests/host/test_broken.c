@@ -466,6 +466,41 @@ static void for_ever(void)
 	stop_broken();
 }
 
+static int suspend(void)
+{
+	int err;
+
+	mutex_lock(&vtdp_lock);
+	err = vtdp_unit_suspend(unit);
+	mutex_unlock(&vtdp_lock);
+	return err;
+}
+
+/* As power.c calls it, with functions that nobody attached. */
+static void suspended(void)
+{
+	start_plain();
+	OK(w_takeover(0));
+	mutex_lock(&unit->prq_lock);
+	tap_is(suspend(), -EBUSY, "no suspend while page requests are read");
+	mutex_unlock(&unit->prq_lock);
+	tap_is(suspend(), 0, "suspend");
+	tap_ok(!model_translating(0) && !model_serving(0), "the unit is off");
+	mutex_lock(&vtdp_lock);
+	vtdp_unit_resume(unit);
+	mutex_unlock(&vtdp_lock);
+	tap_ok(model_translating(0) && unit->state == VTDPASID_UNIT_TAKEN, "resume: it is on again");
+	stop("suspend");
+
+	start_plain();
+	OK(w_takeover(0));
+	conduct.sticky = 1u << 26;
+	tap_is(suspend(), -ETIMEDOUT, "a queue that does not go off ends the suspend");
+	tap_is(unit->state, VTDPASID_UNIT_BROKEN, "and breaks the unit");
+	tap_clean("its queue is not set up anew");
+	stop_broken();
+}
+
 /* A silent device, up to the end: hardware may report its wait after unload. */
 static void silent_at_unload(void)
 {
@@ -497,6 +532,7 @@ int main(int argc, char **argv)
 	tap_part(no_queue);
 	tap_part(no_translation);
 	tap_part(for_ever);
+	tap_part(suspended);
 	tap_part(silent_at_unload);
 	return tap_done();
 }
