@@ -13,8 +13,9 @@
  *
  * A batch waits for room at most that long, and as long for completion. So do
  * the two batches of each round that makes good for it. Nobody waits for longer
- * than QI_BOUND_NS then, a second, unless several functions that he has to call
- * do not answer, each for QI_TIMEOUT_NS: and they are cut off then.
+ * than QI_BOUND_NS then, a second, unless functions that do not answer come in
+ * between: several that he has to call, each for QI_TIMEOUT_NS, or others, that
+ * have his flushes dropped, some times in each round. They are cut off then.
  */
 #define QI_TIMEOUT_NS		(100 * NSEC_PER_MSEC)
 #define QI_TIMEOUT_POLLS	20000

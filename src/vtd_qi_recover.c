@@ -241,8 +241,8 @@ static int qi_make_good(const struct vtdp_batch *failed, int unit_err)
  * used for DMA any more: caches are clean, or functions whose device TLB did
  * not answer were cut off, or all attached ones were and the unit is broken.
  *
- * Context: any but hard interrupts, no spinlock of ours held. Busy-waits, at
- * most QI_BOUND_NS.
+ * Context: any but hard interrupts, no spinlock of ours held. Busy-waits, as
+ * long as stands at QI_BOUND_NS.
  * Return: 0; -ETIMEDOUT when functions of the batch were cut off; -EIO when the
  * unit is broken; -EBADMSG when it refused a page group response.
  */
