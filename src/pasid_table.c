@@ -183,13 +183,14 @@ void vtdp_pool_init(struct vtdp_pool *pool)
 	INIT_LIST_HEAD(&pool->tables);
 }
 
-static void pool_exit(struct vtdp_pool *pool)
+static void pool_exit(struct vtdp_pool *pool, bool keep_pages)
 {
 	struct vtdp_leaf *leaf;
 	unsigned long index;
 
 	xa_for_each(&pool->leaves, index, leaf) {
-		vtdp_page_free(leaf->entries, 0);
+		if (!keep_pages)
+			vtdp_page_free(leaf->entries, 0);
 		kfree(leaf);
 	}
 	xa_destroy(&pool->leaves);
@@ -253,12 +254,14 @@ int vtdp_table_init(struct vtdp_table *table, struct vtdp_unit *unit,
  */
 void vtdp_table_exit(struct vtdp_table *table)
 {
+	bool keep = READ_ONCE(table->unit->state) == VTDPASID_UNIT_BROKEN;
+
 	lockdep_assert_held(&vtdp_lock);
 	list_del(&table->node);
-	if (READ_ONCE(table->unit->state) == VTDPASID_UNIT_BROKEN)
-		return;
 	if (list_empty(&table->pool->tables))
-		pool_exit(table->pool);
+		pool_exit(table->pool, keep);
+	if (keep)
+		return;
 	vtdp_page_free(table->leaf0.entries, 0);
 	vtdp_page_free(table->dir, vtdp_table_dir_order(table->pdts));
 }

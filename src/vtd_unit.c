@@ -700,6 +700,10 @@ void vtdp_units_exit(void)
 	list_for_each_entry_safe(unit, next, &vtdp_units, node) {
 		if (unit->state != VTDPASID_UNIT_IDLE)
 			vtdp_unit_handback(unit);
+		/* Of a broken one only the pages stay that it may read. */
+		if (unit->pass)
+			vtdp_table_exit(unit->pass);
+		kfree(unit->pass);
 		list_del(&unit->node);
 		vtdp_nr_units--;
 		iounmap(unit->regs);

@@ -463,6 +463,7 @@ static void for_ever(void)
 	w.broken = true;
 	world_stop();
 	tap_clean("its tables stay in memory, also when unloaded");
+	tap_is(shim_allocs, 0, "but nothing that only we use");
 	stop_broken();
 }
 
