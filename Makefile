@@ -83,7 +83,7 @@ check-debug:
 	tests/check-debug.sh
 
 check-kcsan:
-	tests/check-kcsan.sh
+	tests/check-debug.sh --kernel 6.1-kcsan
 
 coverage:
 	tests/check-debug.sh --coverage

@@ -3,20 +3,27 @@
 #
 # check-debug.sh - the guest tests on a kernel that watches itself
 #
-# usage: tests/check-debug.sh [--only PATTERN]... [--log-dir D] [--no-build] [--list]
-#                              [--coverage]
+# usage: tests/check-debug.sh [--kernel K] [--only PATTERN]... [--log-dir D]
+#                              [--no-build] [--list] [--coverage]
 #
-#   --coverage   count which lines of src/ run, here and in the host tests, and
-#                print it: tests/coverage.py
+#   --kernel K   6.1-debug (default) or 6.1-kcsan
+#   --coverage   on 6.1-debug: count which lines of src/ run, here and in the host
+#                tests, and print it: tests/coverage.py
 #
-# Runs the suites of tests/run-guest.sh, and those that only the debug kernel has
-# (f_failnth: each call with its n-th allocation failing), on 6.1-debug, which
-# scripts/debug-kernel.sh builds first: KASAN, lockdep, sleep checks, UBSAN, and
-# list and object checks, where the first complaint is a panic. Each boot ends
-# with a look for what the module lost: unreferenced memory (kmemleak), before and
-# after it is unloaded, and pages that it did not free (page_owner).
+# Runs the suites of tests/run-guest.sh on a kernel that scripts/debug-kernel.sh
+# builds first; the first complaint of either is a panic.
 #
-# Results are where those of tests/run-guest.sh are, named guest-6.1-debug-*.
+# 6.1-debug has KASAN, lockdep, sleep checks, UBSAN, list and object checks, and
+# suites of its own (f_failnth: each call with its n-th allocation failing). Each
+# boot ends with a look for what the module lost: unreferenced memory (kmemleak),
+# before and after it is unloaded, and pages that it did not free (page_owner).
+#
+# 6.1-kcsan runs random calls for a minute, too (f_ioctl). KCSAN stops one CPU at a
+# plain access of the module now and then, and looks whether another touches the
+# same memory meanwhile, or whether it changed. It sees what met within those
+# microseconds: a run that is green is no proof.
+#
+# Results are where those of tests/run-guest.sh are, named guest-K-*.
 #
 # exit: 0 all passed, 1 something failed, 2 usage
 
@@ -24,13 +31,20 @@ set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname "$0")/../scripts/common.sh"
 
-args=() list='' coverage='' logs=$build/logs
+kernel=6.1-debug args=() list='' coverage='' logs=$build/logs
 while [ $# != 0 ]; do
 	case $1 in
 	-h | --help) help; exit 0 ;;
 	--no-build) args+=("$1") ;;
 	--list) args+=("$1") list=1 ;;
 	--coverage) args+=("$1") coverage=1 ;;
+	--kernel)
+		case ${2-} in
+		6.1-debug | 6.1-kcsan) kernel=$2 ;;
+		*) usage_error "--kernel is 6.1-debug or 6.1-kcsan" ;;
+		esac
+		shift
+		;;
 	--only | --log-dir)
 		[ $# -ge 2 ] || usage_error "$1 needs a value"
 		[ "$1" = --only ] || logs=$2
@@ -41,6 +55,7 @@ while [ $# != 0 ]; do
 	esac
 	shift
 done
+[ -z "$coverage" ] || [ "$kernel" = 6.1-debug ] || usage_error "--coverage is for 6.1-debug"
 
 mkdir -p "$build/run"
 at_end=$(mktemp "$build/run/at-end-XXXXXX")
@@ -80,6 +95,15 @@ scan() {
 	echo clear >$debug/kmemleak
 }
 
+if [ -e $debug/kcsan ]; then
+	# Nothing but the module is instrumented.
+	sed 's/^/# /' $debug/kcsan
+	watched=$(sed -n 's/^setup_watchpoints: //p' $debug/kcsan)
+	[ "${watched:-0}" -gt 0 ]
+	result $? "KCSAN: accesses of the module were watched"
+	echo "1..$n"
+	exit
+fi
 scan "while it is loaded"
 ok=0
 if grep -q '^vtdpasid ' /proc/modules; then
@@ -110,10 +134,14 @@ fi
 echo "1..$n"
 GUEST
 
-[ -n "$list" ] || "$top/scripts/debug-kernel.sh"
+# Of each CPU's accesses KCSAN watches one in so many: only the module makes any.
+case $kernel in
+6.1-debug) args+=(--slow 4 --append page_owner=on) ;;
+6.1-kcsan) args+=(--slow 3 --append kcsan.skip_watch=50 --fuzz 60) ;;
+esac
+[ -n "$list" ] || "$top/scripts/debug-kernel.sh" "$kernel"
 status=0
-"$top/tests/run-guest.sh" --kernel 6.1-debug --slow 4 --append page_owner=on \
-	--at-end "$at_end" "${args[@]}" || status=$?
+"$top/tests/run-guest.sh" --kernel "$kernel" --at-end "$at_end" "${args[@]}" || status=$?
 if [ -n "$coverage" ] && [ -z "$list" ]; then
 	# -O0: each line keeps code of its own.
 	find "$build/host.gcov" -name '*.gcda' -delete 2>/dev/null || true
