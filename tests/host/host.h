@@ -4,6 +4,7 @@
  *
  *	shim.c	the kernel that src/ runs on: tasks, locks, memory, work
  *	pci.c	functions, their config space and driver changes
+ *	sleep.c	suspend, resume, reboot
  *	mm.c	address spaces: page tables, and the notifier as the kernel calls it
  *	model*.c	the VT-d units, and the device TLBs of functions
  *	world.c	a machine made of these, operations on it, and who may reach what
@@ -150,6 +151,8 @@ void model_check_user_page(u64 pa, u64 size, bool freed, const char *when);
 void model_check_no_access(unsigned int unit, u16 rid, u32 pasid, const char *when);
 void model_check_unit_off(unsigned int unit);
 void model_check_pasid_clean(u32 pasid, const char *when);
+void model_set_root(unsigned int unit, u64 rtaddr);
+void model_power_cycle(unsigned int unit);
 void model_leave_on(unsigned int unit, u32 gsts);	/* by firmware, or another kernel */
 bool model_translating(unsigned int unit);
 bool model_serving(unsigned int unit);
@@ -179,8 +182,18 @@ bool pci_ats_is_on(const struct pci_dev *d);
 bool pci_pri_is_on(const struct pci_dev *d);
 void pci_bind_driver(struct pci_dev *d, struct pci_driver *drv);	/* NULL: unbind */
 void pci_unplug(struct pci_dev *d, bool surprise);
+void pci_suspend_all(void);
+void pci_power_cycle(void);
+void pci_resume_all(void);
 void pci_plug(struct pci_dev *d);
 extern struct pci_driver pci_kernel_driver, pci_vfio_driver;
+
+/* ---- sleep.c ------------------------------------------------------------- */
+
+int shim_suspend(void);		/* the machine is awake again if this fails */
+void shim_resume(void);
+void shim_reboot(void);
+bool shim_sleep_unused(void);	/* nobody is registered */
 
 /* ---- mm.c ---------------------------------------------------------------- */
 

@@ -14,16 +14,20 @@ struct model_conduct conduct;
 struct model_stats model_stats;
 bool (*prefetch_pick)(struct dma *dma);
 
+static void unit_reset(unsigned int i)
+{
+	struct unit *u = &model_units[i];
+
+	free(u->ctx.e); free(u->pde.e); free(u->pasid.e);
+	free(u->tlb.e); free(u->psc.e); free(u->resp.e); free(u->shot);
+	memset(u, 0, sizeof(*u));
+	u->index = i;
+}
+
 void model_reset(void)
 {
-	for (unsigned int i = 0; i < MODEL_UNITS; i++) {
-		struct unit *u = &model_units[i];
-
-		free(u->ctx.e); free(u->pde.e); free(u->pasid.e);
-		free(u->tlb.e); free(u->psc.e); free(u->resp.e); free(u->shot);
-		memset(u, 0, sizeof(*u));
-		u->index = i;
-	}
+	for (unsigned int i = 0; i < MODEL_UNITS; i++)
+		unit_reset(i);
 	model_atc.n = 0;
 	model_cleared.n = 0;
 	conduct = (struct model_conduct){ .lazy = 1, .silent_rid = -1, .refuse_rid = -1 };
@@ -42,7 +46,21 @@ void model_unit(unsigned int index, u64 base, const struct model_caps *caps)
 	u->pmen = u->cap & CAP_PMR && index % 2 ? 0x80000001 : 0;
 }
 
+/* Power goes and comes back: registers are as after reset, and nothing is cached. */
+void model_power_cycle(unsigned int i)
+{
+	const struct unit *u = &model_units[i];
+	const struct model_caps caps = { u->cap, u->ecap };
+	const u64 base = u->base;
+
+	if (u->gsts & (GSTS_TES | GSTS_QIES))
+		fail_rule("power", "unit %u goes off with GSTS %#x", i, u->gsts);
+	unit_reset(i);
+	model_unit(i, base, &caps);
+}
+
 void model_leave_on(unsigned int i, u32 gsts) { model_units[i].gsts = gsts; }
+void model_set_root(unsigned int i, u64 rtaddr) { model_units[i].rtaddr = rtaddr; }
 bool model_translating(unsigned int i) { return model_units[i].gsts & GSTS_TES; }
 bool model_serving(unsigned int i) { return model_units[i].gsts & GSTS_QIES; }
 unsigned int model_faults(unsigned int i) { return model_units[i].faults; }

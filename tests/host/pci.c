@@ -170,6 +170,7 @@ int pci_enable_pasid(struct pci_dev *d, int features)
 	if (!d->pasid_width || d->ats_enabled || d->pasid_enabled)
 		return -EINVAL;
 	d->pasid_enabled = true;
+	set16(d, POS_PASID + PCI_PASID_CTRL, d->forgetful ? 0 : PCI_PASID_CTRL_ENABLE);
 	return 0;
 }
 
@@ -178,6 +179,7 @@ void pci_disable_pasid(struct pci_dev *d)
 	if (d->ats_enabled)
 		fail_rule("PCI order", "%s: PASID off while ATS is on", pci_name(d));
 	d->pasid_enabled = false;
+	set16(d, POS_PASID + PCI_PASID_CTRL, 0);
 }
 
 bool pci_ats_supported(struct pci_dev *d) { return d->ats_cap && !d->untrusted; }
@@ -191,14 +193,14 @@ int pci_enable_ats(struct pci_dev *d, int ps)
 		return -EINVAL;
 	if (!d->ats_cap || d->ats_enabled)
 		return -EBUSY;
-	set16(d, POS_ATS + PCI_ATS_CTRL, PCI_ATS_CTRL_ENABLE);
+	set16(d, POS_ATS + PCI_ATS_CTRL, d->forgetful ? 0 : PCI_ATS_CTRL_ENABLE);
 	d->ats_enabled = true;
 	return 0;
 }
 
 void pci_disable_ats(struct pci_dev *d)
 {
-	if (!d->ats_enabled || !(cfg16(d, POS_ATS + PCI_ATS_CTRL) & PCI_ATS_CTRL_ENABLE))
+	if (!d->ats_enabled || (!(cfg16(d, POS_ATS + PCI_ATS_CTRL) & PCI_ATS_CTRL_ENABLE) && !d->forgetful))
 		fail_rule("PCI order", "%s: ATS off, which is not on", pci_name(d));
 	d->ats_enabled = false;
 	pci_write_config_word(d, POS_ATS + PCI_ATS_CTRL, 0);
@@ -328,6 +330,67 @@ void pci_plug(struct pci_dev *d)
 	d->ats_enabled = d->pasid_enabled = false;
 	set16(d, PCI_COMMAND, 0);
 	set16(d, POS_ATS + PCI_ATS_CTRL, 0);
+	set16(d, POS_PASID + PCI_PASID_CTRL, 0);
 	set16(d, POS_PRI + PCI_PRI_CTRL, 0);
 	notify(d, BUS_NOTIFY_ADD_DEVICE);
+}
+
+/* ---- sleep ------------------------------------------------------------------ */
+
+/* Drivers put their functions to rest. */
+void pci_suspend_all(void)
+{
+	struct pci_dev *d;
+
+	list_for_each_entry(d, &functions, node) {
+		if (!d->dev.driver)
+			continue;
+		if (d->dev.driver->pm)
+			d->dev.driver->pm->suspend(&d->dev);
+		else
+			pci_clear_master(d);
+	}
+}
+
+/* All functions and ports lose what they were told. */
+void pci_power_cycle(void)
+{
+	struct pci_dev *d;
+
+	list_for_each_entry(d, &functions, node) {
+		set16(d, PCI_COMMAND, 0);
+		set16(d, POS_ATS + PCI_ATS_CTRL, 0);
+		set16(d, POS_PASID + PCI_PASID_CTRL, 0);
+		set16(d, POS_PRI + PCI_PRI_CTRL, 0);
+		set16(d, POS_ACS + PCI_ACS_CTRL, 0);
+		model_atc_reset(~0u, pci_dev_id(d));
+	}
+}
+
+/*
+ * What the core restores is what the kernel thinks is on (pci_restore_state()),
+ * whatever that was before; then drivers wake their functions.
+ */
+void pci_resume_all(void)
+{
+	struct pci_dev *d;
+
+	list_for_each_entry(d, &functions, node) {
+		if (d->forgetful)
+			continue;
+		if (d->pasid_enabled)
+			set16(d, POS_PASID + PCI_PASID_CTRL, PCI_PASID_CTRL_ENABLE);
+		if (d->pri_enabled)
+			set16(d, POS_PRI + PCI_PRI_CTRL, PCI_PRI_CTRL_ENABLE);
+		if (d->ats_enabled)
+			set16(d, POS_ATS + PCI_ATS_CTRL, PCI_ATS_CTRL_ENABLE);
+	}
+	list_for_each_entry(d, &functions, node) {
+		if (!d->dev.driver)
+			continue;
+		if (d->dev.driver->pm)
+			d->dev.driver->pm->resume(&d->dev);
+		else
+			pci_set_master(d);
+	}
 }

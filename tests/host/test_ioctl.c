@@ -365,6 +365,28 @@ static void walk(void)
 	end("walk");
 }
 
+static unsigned int redirects(const struct pci_dev *port)
+{
+	return port->config[0x140 + PCI_ACS_CTRL] & (PCI_ACS_RR | PCI_ACS_UF);
+}
+
+/* ATTACH with its n-th allocation failing changes no port, for all n. */
+static void no_memory_for(struct wfn *fn, const struct pci_dev *port)
+{
+	long n = 0;
+	int err;
+
+	do {
+		shim_fail_at = ++n;
+		err = w_attach(0, fn, 0);
+		if (err && (err != -ENOMEM || redirects(port) || redirects(fn->pdev)))
+			tap_ok(false, "attach without memory: %d", err);
+	} while (err && n < 100);
+	shim_fail_at = 0;
+	tap_ok(!err && n > 3, "without memory for the %ld things it needs, no port is changed", n - 1);
+	w_detach(0, fn);
+}
+
 /* Access control services, on a bus below a port. */
 static void peers(void)
 {
@@ -382,9 +404,23 @@ static void peers(void)
 	w_takeover(0);
 	w_open(0);
 	tap_is(w_attach(0, fn, 0), 0, "behind a port that redirects");
-	tap_is(port->config[0x140 + PCI_ACS_CTRL] & (PCI_ACS_RR | PCI_ACS_UF), PCI_ACS_RR | PCI_ACS_UF, "it is told to");
+	tap_is(redirects(port), PCI_ACS_RR | PCI_ACS_UF, "it is told to");
 	w_detach(0, fn);
-	tap_is(port->config[0x140 + PCI_ACS_CTRL] & (PCI_ACS_RR | PCI_ACS_UF), 0, "and not any more after detach");
+	tap_is(redirects(port), 0, "and not any more after detach");
+	no_memory_for(fn, port);
+	fn->pdev->multifunction = true;
+	fn->pdev->subordinate = &w.bus[0];	/* has the capability */
+	no_memory_for(fn, port);
+	tap_is(w_attach(0, fn, 0), 0, "one of several functions");
+	tap_is(redirects(fn->pdev), PCI_ACS_RR, "is told to redirect");
+	w_detach(0, fn);
+	tap_is(redirects(fn->pdev), 0, "and not any more, either");
+	fn->pdev->config[0x140 + PCI_ACS_CTRL] = PCI_ACS_RR;
+	tap_is(w_attach(0, fn, 0), 0, "one that redirects anyway");
+	w_detach(0, fn);
+	tap_is(redirects(fn->pdev), PCI_ACS_RR, "goes on");
+	fn->pdev->multifunction = false;
+	fn->pdev->subordinate = NULL;
 	port->config[0x140 + PCI_ACS_CAP] &= ~PCI_ACS_RR;
 	tap_is(w_attach(0, fn, VTDPASID_ATTACH_ATS), -EPROTONOSUPPORT, "behind one that firmware names no ATSR for: no ATS");
 	tap_is(w_attach(0, fn, 0), 0, "but attach");

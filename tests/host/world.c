@@ -115,7 +115,7 @@ void world_start(const struct world_conf *conf)
 		abort();
 	if (vtdp_irq_init)
 		vtdp_irq_init();
-	if (vtdp_units_init() || vtdp_owner_init())
+	if (vtdp_units_init() || vtdp_owner_init() || vtdp_power_init())
 		abort();
 	for (i = 0; i < w.fns; i++)
 		if (i % W_FUNCTIONS == F_CLAIMED || i % W_FUNCTIONS == F_NARROW || i % W_FUNCTIONS == F_PLAIN)
@@ -157,6 +157,7 @@ void world_stop(void)
 			if (w_handback(unit->index))
 				fail_rule("handback", "unit %u, at the end", unit->index);
 	mutex_unlock(&vtdp_lock);
+	vtdp_power_exit();
 	vtdp_owner_exit();
 	vtdp_prq_flush();
 	vtdp_units_exit();

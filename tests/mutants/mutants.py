@@ -72,7 +72,7 @@ FIRST = {
     "vtd_fault": "test_fault", "vtd_prq": "test_prq", "chardev": "test_ioctl",
     "event": "test_fault", "check": "test_units", "acs": "test_units",
     "owner": "test_units", "vtd_qi_recover": "test_broken",
-    "client": "test_ioctl", "device": "test_ioctl",
+    "client": "test_ioctl", "device": "test_ioctl", "power": "test_power",
 }
 # Of the CPU's time: a busy machine is no hang.
 HOST_SECONDS = 120

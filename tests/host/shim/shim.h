@@ -869,6 +869,7 @@ struct pci_dev {
 	unsigned int pasid_width;
 	bool has_pri;
 	bool ats_fails;		/* pci_enable_ats() does */
+	bool forgetful;		/* its capabilities cannot be switched on any more */
 	unsigned int resets;
 	struct pci_driver *match;	/* driver_override */
 };
@@ -918,6 +919,22 @@ int pci_enable_device(struct pci_dev *d);
 void pci_disable_device(struct pci_dev *d);
 int pci_register_driver(struct pci_driver *drv);
 void pci_unregister_driver(struct pci_driver *drv);
+
+/* ---- sleep and reboot (sleep.c) ------------------------------------------ */
+
+#define PM_HIBERNATION_PREPARE	1
+#define PM_POST_HIBERNATION	2
+#define PM_SUSPEND_PREPARE	3
+#define PM_POST_SUSPEND		4
+#define PM_RESTORE_PREPARE	5
+#define PM_POST_RESTORE		6
+struct syscore_ops { int (*suspend)(void); void (*resume)(void); };
+int register_reboot_notifier(struct notifier_block *nb);
+int unregister_reboot_notifier(struct notifier_block *nb);
+int register_pm_notifier(struct notifier_block *nb);
+int unregister_pm_notifier(struct notifier_block *nb);
+void register_syscore_ops(struct syscore_ops *ops);
+void unregister_syscore_ops(struct syscore_ops *ops);
 
 /* ---- interrupts ----------------------------------------------------------- */
 
