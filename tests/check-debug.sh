@@ -146,7 +146,7 @@ if [ -n "$coverage" ] && [ -z "$list" ]; then
 	# -O0: each line keeps code of its own.
 	find "$build/host.gcov" -name '*.gcda' -delete 2>/dev/null || true
 	make --no-print-directory -s -C "$top/tests/host" O="$build/host.gcov" SAN= CLANG=false \
-		CFLAGS="-O0 -g --coverage" check >"$logs/coverage-host.out" 2>&1 || {
+		CFLAGS="-O0 -g --coverage -Wl,-u,__gcov_dump" check >"$logs/coverage-host.out" 2>&1 || {
 		say "host tests failed, see $logs/coverage-host.out"
 		status=1
 	}

@@ -9,7 +9,9 @@
 #include "model_unit.h"
 
 struct unit model_units[MODEL_UNITS];
-static u8 mmio[MODEL_UNITS][8192];
+/* As far as CAP.FRO and CAP.NFR can say that there are registers. */
+static u8 mmio[MODEL_UNITS][5 * PAGE_SIZE];
+static unsigned long mapped[MODEL_UNITS];
 struct model_conduct conduct;
 struct model_stats model_stats;
 bool (*prefetch_pick)(struct dma *dma);
@@ -108,6 +110,7 @@ void *ioremap(u64 base, unsigned long size)
 		if (u->base == base) {
 			if (size > sizeof(mmio[0]))
 				fail_rule("ioremap", "%lu bytes", size);
+			mapped[u->index] = size;
 			return mmio[u->index];
 		}
 	return NULL;
@@ -124,6 +127,8 @@ static struct unit *mmio_unit(const volatile void *addr, unsigned int *reg)
 		abort();
 	}
 	*reg = off % sizeof(mmio[0]);
+	if (*reg >= mapped[off / sizeof(mmio[0])])
+		fail_rule("register", "%#x is beyond what is mapped", *reg);
 	return &model_units[off / sizeof(mmio[0])];
 }
 

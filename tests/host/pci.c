@@ -200,7 +200,8 @@ int pci_enable_ats(struct pci_dev *d, int ps)
 
 void pci_disable_ats(struct pci_dev *d)
 {
-	if (!d->ats_enabled || (!(cfg16(d, POS_ATS + PCI_ATS_CTRL) & PCI_ATS_CTRL_ENABLE) && !d->forgetful))
+	if (!d->ats_enabled ||
+	    (!(cfg16(d, POS_ATS + PCI_ATS_CTRL) & PCI_ATS_CTRL_ENABLE) && !d->forgetful && !d->ats_fails))
 		fail_rule("PCI order", "%s: ATS off, which is not on", pci_name(d));
 	d->ats_enabled = false;
 	pci_write_config_word(d, POS_ATS + PCI_ATS_CTRL, 0);

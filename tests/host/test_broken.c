@@ -435,6 +435,19 @@ static void no_queue(void)
 	stop_broken();
 }
 
+/* A root that is not taken: the queue, which came on, goes off again. */
+static void no_root(void)
+{
+	start_plain();
+	conduct.hide = 1u << 30;
+	tap_is(w_takeover(0), -ETIMEDOUT, "a root that is not taken");
+	tap_ok(!model_serving(0) && !model_translating(0), "all is off again");
+	conduct.hide = 0;
+	OK(w_takeover(0));
+	tap_ok(model_translating(0), "the next try may work");
+	stop("a root that is not taken");
+}
+
 /* Translation comes on, but later than anybody waits. */
 static void no_translation(void)
 {
@@ -531,6 +544,7 @@ int main(int argc, char **argv)
 	tap_part(refused_answer);
 	tap_part(refused_all);
 	tap_part(no_queue);
+	tap_part(no_root);
 	tap_part(no_translation);
 	tap_part(for_ever);
 	tap_part(suspended);

@@ -44,13 +44,13 @@ static void reasons(void)
 }
 
 /* Through a unit: recorded, read, cleared, delivered to whom it concerns. */
-static void delivered(void)
+static void delivered_by(u64 cap)
 {
 	struct vtdpasid_event e;
 	struct wfn *fn;
 	u32 pasid;
 
-	world_start_simple(W_CAP | 3ull << 40, W_ECAP, 1);
+	world_start_simple(cap | 3ull << 40, W_ECAP, 1);
 	w_takeover(0);
 	w_open(0);
 	w_open(1);
@@ -90,6 +90,17 @@ static void delivered(void)
 	tap_clean("no rule was broken");
 }
 
+static void delivered(void)
+{
+	delivered_by(W_CAP);
+}
+
+/* CAP.FRO says that the records are in the second page of the registers. */
+static void delivered_far(void)
+{
+	delivered_by(W_CAP_WITH(0x101ull << 24, 0x3ffull << 24));
+}
+
 /* Readers of events: so many in 20 ms, then a rest until they are over. */
 #define MOST	128
 
@@ -125,6 +136,7 @@ int main(int argc, char **argv)
 	tap_part(decode);
 	tap_part(reasons);
 	tap_part(delivered);
+	tap_part(delivered_far);
 	tap_part(paced);
 	return tap_done();
 }

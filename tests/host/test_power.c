@@ -172,7 +172,7 @@ static void ports(void)
 		tap_is(w_dma(claimed, pasid, VA(0), true), DMA_OK, "DMA after");
 	}
 	OK(shim_suspend());
-	port->config[0x140 + PCI_ACS_CAP] = 0;
+	port->subordinate = NULL;
 	shim_resume();
 	tap_ok(!pci_has_bme(claimed->pdev), "one that has none any more: no DMA");
 	expect_event(VTDPASID_EVENT_DEVICE_STOPPED, claimed, "no access control");
@@ -180,24 +180,33 @@ static void ports(void)
 	shim_resume();
 	tap_ok(!pci_has_bme(claimed->pdev), "nor after the next sleep");
 	w_detach(0, claimed);
+	port->subordinate = &w.bus[0];
+
+	/* One that firmware told is not ours to tell again. */
+	port->config[0x140 + PCI_ACS_CTRL] = VTDP_ACS_NEEDED;
+	OK(w_attach(0, claimed, 0));
+	OK(shim_suspend());
+	pci_power_cycle();
+	shim_resume();
+	tap_ok(!redirects(port) && !pci_has_bme(claimed->pdev), "firmware's own is not restored: no DMA");
+	w_detach(0, claimed);
 	w.bus[0].self = NULL;
 	w.bus[0].parent = NULL;
 	world_stop();
 	tap_clean("no rule was broken");
 }
 
-/* Functions that are no longer what ATTACH found. */
-static void forgotten(void)
+static void sleep_badly(void (*lose)(struct pci_dev *pdev))
 {
 	start();
 	OK(shim_suspend());
 	for (unsigned int i = 0; i < 2; i++)
 		model_power_cycle(i);
 	pci_power_cycle();
-	claimed->pdev->forgetful = true;
-	driven->pdev->forgetful = true;
+	lose(claimed->pdev);
+	lose(driven->pdev);
 	shim_resume();
-	tap_ok(!pci_has_bme(claimed->pdev), "a function without its PASIDs stays off");
+	tap_ok(!pci_has_bme(claimed->pdev), "a function that lost something stays off");
 	expect_event(VTDPASID_EVENT_DEVICE_STOPPED, claimed, "it is stopped");
 	expect_event(VTDPASID_EVENT_DEVICE_GONE, driven, "a driver's is detached");
 	tap_ok(pci_has_bme(driven->pdev), "its driver goes on");
@@ -205,6 +214,15 @@ static void forgotten(void)
 	tap_clean("no rule was broken");
 	tap_leave();
 }
+
+static void lose_all(struct pci_dev *pdev) { pdev->forgetful = true; }
+static void lose_ats(struct pci_dev *pdev) { pdev->ats_fails = true; }
+static void lose_pri(struct pci_dev *pdev) { pdev->pri_enabled = false; }
+
+/* Functions that are no longer what ATTACH found. */
+static void without_pasids(void) { sleep_badly(lose_all); }
+static void without_ats(void) { sleep_badly(lose_ats); }
+static void without_pri(void) { sleep_badly(lose_pri); }
 
 /* Units are left as they were found. */
 static void rebooted(void)
@@ -258,7 +276,9 @@ int main(int argc, char **argv)
 	tap_part(slept);
 	tap_part(half);
 	tap_part(ports);
-	tap_part(forgotten);
+	tap_part(without_pasids);
+	tap_part(without_ats);
+	tap_part(without_pri);
 	tap_part(rebooted);
 	tap_part(rebooted_on);
 	tap_part(refused);

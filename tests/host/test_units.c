@@ -704,6 +704,54 @@ static void damaged(void)
 	unload();
 }
 
+/* What firmware names is not there, or cannot be mapped. */
+static void absent_units(void)
+{
+	const struct model_caps nothing = { ~0ull, ~0ull };
+	unsigned int at;
+
+	machine();
+	load(0);
+	tap_is(vtdp_nr_units, 0, "a table without units");
+	unload();
+
+	machine();
+	if (vtdp_prq_init() || vtdp_units_init() || vtdp_owner_init())
+		abort();
+	tap_is(vtdp_nr_units, 0, "a machine without the table");
+	unload();
+
+	machine();
+	at = drhd(0, 0, BASE(0));
+	close_structure(at);
+	at = drhd(1, 0, BASE(1));
+	close_structure(at);
+	model_unit(0, BASE(0), &nothing);
+	unit_at(1, W_CAP);
+	load(0);
+	tap_is(vtdp_nr_units, 1, "a unit that does not answer is left out");
+	tap_is(vtdp_unit_by_index(0)->cap, W_CAP, "the next one is used");
+	unload();
+
+	machine();
+	at = drhd(1, 0, BASE(0));
+	close_structure(at);
+	((struct acpi_table_header *)buf)->length = len;
+	world_dmar = buf;
+	tap_is(vtdp_prq_init() ?: vtdp_units_init(), -ENOMEM, "registers that cannot be mapped");
+	vtdp_prq_exit();
+	tap_is(shim_allocs, 0, "nothing is left of it");
+
+	machine();
+	for (unsigned int i = 0; i < VTDP_MAX_UNITS + 1; i++) {
+		at = drhd(0, 0, BASE(0));
+		close_structure(at);
+	}
+	load(1);
+	tap_is(vtdp_nr_units, VTDP_MAX_UNITS, "more units than anybody has: the rest is left alone");
+	unload();
+}
+
 int main(int argc, char **argv)
 {
 	tap_args(argc, argv);
@@ -716,5 +764,6 @@ int main(int argc, char **argv)
 	tap_part(widths);
 	tap_part(refused);
 	tap_part(damaged);
+	tap_part(absent_units);
 	return tap_done();
 }
