@@ -73,7 +73,7 @@ static struct vtdp_device *qi_next_device(const struct vtdp_batch *failed,
 
 	lockdep_assert_held(&failed->unit->devices_lock);
 	list_for_each_entry(device, &failed->unit->devices, node)
-		if (READ_ONCE(device->ats_on) && device->rid > after &&
+		if (vtdp_device_tlb(device) && device->rid > after &&
 		    (!next || device->rid < next->rid) &&
 		    qi_concerns(failed, device->rid))
 			next = device;

@@ -80,6 +80,7 @@ static inline struct hpage *pa_page(u64 pa) { return pa_in_arena(pa) ? &hpages[(
 static inline u64 page_pa(const struct hpage *p) { return ARENA_PHYS + (u64)(p - hpages) * PAGE_SIZE; }
 extern unsigned int shim_allocs, shim_pages;	/* live now */
 extern long shim_fail_at;	/* the n-th allocation from now fails; 0: none */
+extern long shim_signal_at;	/* a signal ends the n-th wait for a lock that it can end */
 extern unsigned int shim_fail_seen;
 void shim_init(void);
 bool shim_in_arena(const volatile void *p);

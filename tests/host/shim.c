@@ -593,6 +593,7 @@ u8 *arena, *arena_shadow;
 struct hpage hpages[ARENA_PAGES];
 unsigned int shim_allocs, shim_pages;
 long shim_fail_at;
+long shim_signal_at;
 unsigned int shim_fail_seen;
 int intel_iommu_enabled;
 
@@ -619,6 +620,11 @@ bool shim_alloc_fails(void)
 {
 	shim_fail_seen++;
 	return shim_fail_at && !--shim_fail_at;
+}
+
+bool shim_signal_comes(void)
+{
+	return shim_signal_at && !--shim_signal_at;
 }
 
 static void alloc_checks(gfp_t gfp)

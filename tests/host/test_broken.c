@@ -121,6 +121,30 @@ static void silent(void)
 	stop("silent device: caches are clean, words are not used twice");
 }
 
+static unsigned int asked;
+
+/* It is pulled out when it is asked for the first time. */
+static void pull(unsigned int u, const u64 *qw)
+{
+	if ((qw[0] & 15) != 8 || (u16)(qw[0] >> 16) != pci_dev_id(bad->pdev))
+		return;
+	asked++;
+	bad->pdev->error_state = pci_channel_io_perm_failure;
+}
+
+static void pulled(void)
+{
+	start();
+	conduct.patient = true;
+	conduct.silent_rid = pci_dev_id(bad->pdev);
+	model_desc_hook = pull;
+	tap_is(w_sync(0, both, 0, (1ull << 47) - 1), 0, "SYNC while a function is pulled out");
+	tap_is(asked, 1, "which is not asked a second time");
+	expect_innocent("pulled out");
+	bad->pdev->error_state = 0;
+	stop("pulled out: caches are clean");
+}
+
 /* While its batch is waited for, the ring goes round and round. */
 static unsigned int others_left, while_waiting;
 static bool waiter_done;
@@ -184,6 +208,26 @@ static void ring_not_full(void)
 	tap_ok(!pci_has_bme(bad->pdev), "the silent one is cut off");
 	expect_innocent("full ring");
 	stop("full ring: no rule was broken");
+}
+
+/* A binding without PASID is called by name, too. */
+static void silent_without_pasid(void)
+{
+	static struct umm *mm;
+
+	start();
+	mm = w.proc[2];
+	umm_map(mm, VA(0), PAGE_SIZE, true, false);
+	OK(w_bind(0, bad, mm, true, 0, NULL));
+	OK(w_bind(0, good, mm, true, 0, NULL));
+	tap_is(w_ats_dma(good, NO_PASID, VA(0), true), DMA_OK, "DMA without PASID");
+	conduct.silent_rid = pci_dev_id(bad->pdev);
+	tap_is(w_sync(0, mm, VA(0), VA(0) + 0xfff), -ETIMEDOUT, "SYNC of what is bound without PASID");
+	tap_ok(!pci_has_bme(bad->pdev), "the silent one is cut off");
+	expect_innocent("without PASID");
+	umm_unmap(mm, VA(0), VA(0) + 0xfff);
+	tap_ok(w_ats_dma(good, NO_PASID, VA(0), true) != DMA_OK, "what is unmapped later is gone");
+	stop("without PASID: caches are clean");
 }
 
 /* The unit says that somebody does not answer, and who, or not. */
@@ -480,6 +524,42 @@ static void for_ever(void)
 	stop_broken();
 }
 
+static unsigned int piotlb[MODEL_UNITS];
+
+static void count_piotlb(unsigned int u, const u64 *qw)
+{
+	piotlb[u] += (qw[0] & 15) == 6;
+}
+
+/* Of two units that a process is bound on, one is broken. */
+static void other_broken(void)
+{
+	struct wfn *fn[2];
+	u32 pasid;
+
+	world_start_simple(W_CAP, W_ECAP, 2);
+	sched_hook = NULL;
+	w_open(0);
+	umm_map(w.proc[0], VA(0), PAGE_SIZE, true, false);
+	for (unsigned int i = 0; i < 2; i++) {
+		OK(w_takeover(i));
+		fn[i] = w_fn(i, F_CLAIMED);
+		OK(w_attach(0, fn[i], 0));
+		OK(w_bind(0, fn[i], w.proc[0], false, 0, &pasid));
+		tap_is(w_dma(fn[i], pasid, VA(0), true), DMA_OK, "DMA below unit %u", i);
+	}
+	vtdp_unit_break(vtdp_unit_by_index(1), "is broken by a test");
+	w.broken = true;
+	tap_ok(!pci_has_bme(fn[1]->pdev) && pci_has_bme(fn[0]->pdev), "only its own functions are cut off");
+	model_desc_hook = count_piotlb;
+	tap_is(w_sync(0, w.proc[0], VA(0), VA(0) + 0xfff), -EIO, "SYNC tells of it");
+	model_desc_hook = NULL;
+	tap_ok(piotlb[0] == 1 && !piotlb[1], "and invalidates on the other (%u, %u)", piotlb[0], piotlb[1]);
+	tap_is(w_bind(0, fn[1], w.proc[1], false, 0, NULL), -EIO, "BIND below it tells, too");
+	tap_clean("no rule was broken");
+	stop_broken();
+}
+
 static int suspend(void)
 {
 	int err;
@@ -533,7 +613,9 @@ int main(int argc, char **argv)
 {
 	tap_args(argc, argv);
 	tap_part(silent);
+	tap_part(pulled);
 	tap_part(ring_not_full);
+	tap_part(silent_without_pasid);
 	tap_part(reported);
 	tap_part(nonsense);
 	tap_part(drain);
@@ -547,6 +629,7 @@ int main(int argc, char **argv)
 	tap_part(no_root);
 	tap_part(no_translation);
 	tap_part(for_ever);
+	tap_part(other_broken);
 	tap_part(suspended);
 	tap_part(silent_at_unload);
 	return tap_done();

@@ -365,6 +365,37 @@ static void walk(void)
 	end("walk");
 }
 
+/* Until it works: each wait that a signal may end ends with -EINTR, and changes nothing. */
+#define SIGNALS(call, least, what)						\
+	do {									\
+		int __n, __err = -EINTR;					\
+		for (__n = 0; __err == -EINTR && __n < 20;) {			\
+			shim_signal_at = ++__n;					\
+			__err = (call);						\
+		}								\
+		shim_signal_at = 0;						\
+		tap_is(__err, 0, "%s: in the end it works", what);		\
+		tap_ok(__n > (least), "%s: %d waits were interrupted", what, __n - 1); \
+	} while (0)
+
+static void signals(void)
+{
+	struct wfn *fn;
+	u32 pasid;
+
+	world_start_simple(W_CAP, W_ECAP, 1);
+	fn = w_fn(0, F_CLAIMED);
+	w_takeover(0);
+	w_open(0);
+	SIGNALS(w_attach(0, fn, 0), 2, "attach");
+	SIGNALS(w_bind(0, fn, w.proc[0], false, 0, &pasid), 2, "bind");
+	SIGNALS(w_sync(0, w.proc[0], 0, 0xfff), 1, "sync");
+	SIGNALS(w_pasid_alloc(0, w.proc[1], &pasid), 1, "PASID for a process");
+	SIGNALS(w_pasid_free(0, w.proc[1], pasid), 1, "and back");
+	SIGNALS(w_reserve(0, 0, 0, &pasid), 1, "reserve");
+	end("signals");
+}
+
 static unsigned int redirects(const struct pci_dev *port)
 {
 	return port->config[0x140 + PCI_ACS_CTRL] & (PCI_ACS_RR | PCI_ACS_UF);
@@ -711,6 +742,7 @@ int main(int argc, char **argv)
 	tap_part(attaching);
 	tap_part(limits);
 	tap_part(walk);
+	tap_part(signals);
 	tap_part(peers);
 	tap_part(binding);
 	tap_part(many);

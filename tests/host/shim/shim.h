@@ -464,9 +464,10 @@ void shim_cpu_relax(void);
 #define spin_lock_init(s)	(*(s) = (spinlock_t){ { .name = #s, .spin = true } })
 static inline void mutex_lock(struct mutex *m) { shim_lock_acquire(&m->l); }
 static inline void mutex_unlock(struct mutex *m) { shim_lock_release(&m->l); }
+bool shim_signal_comes(void);
 static inline int mutex_lock_interruptible(struct mutex *m)
 {
-	if (current->signal)
+	if (current->signal || shim_signal_comes())
 		return -EINTR;
 	mutex_lock(m);
 	return 0;
