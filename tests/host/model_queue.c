@@ -215,7 +215,7 @@ static bool fetch(struct unit *u)
 	struct pending *p;
 	u64 *mem;
 
-	if (u->head == u->tail || u->npend == PENDING || u->fenced || u->fsts & (FSTS_IQE | FSTS_ITE))
+	if (u->head == u->tail || u->npend == PENDING || u->fenced || u->rests || u->fsts & (FSTS_IQE | FSTS_ITE))
 		return false;
 	mem = queue_desc(u, u->head);
 	if (u->shot && memcmp(mem, u->shot + u->head * 4, 32)) {
@@ -375,6 +375,13 @@ bool model_queue_progress(struct unit *u)
 		u->fsts |= FSTS_ICE;
 		return false;
 	}
+	/* Also while there is more to fetch: a batch may have been fetched in part. */
+	if (one_in(4))
+		timeout_check(u);
+	if (u->rests)
+		u->rests--;
+	else if (one_in(64))
+		u->rests = rnd_below(80);
 	if (one_in(2) && fetch(u))
 		return true;
 	for (unsigned int i = 0; i < u->npend; i++)

@@ -101,6 +101,7 @@ struct unit {
 	bool last_was_wait;
 	bool pqt_seen;			/* since PPR was cleared */
 	bool fenced;
+	unsigned int rests;		/* so long it fetches nothing */
 	/* what has been invalidated since SRTP, in this order */
 	unsigned int since_srtp;
 	u64 frcd[256][2];

@@ -145,6 +145,26 @@ static void pulled(void)
 	stop("pulled out: caches are clean");
 }
 
+/* The unit gives up on a silent device when nobody waits any more. */
+static void given_up_late(void)
+{
+	int err = 0;
+
+	start();
+	conduct.patient = true;
+	conduct.silent_rid = pci_dev_id(bad->pdev);
+	tap_is(w_sync(0, both, 0, (1ull << 47) - 1), -ETIMEDOUT, "SYNC of a process on a silent device");
+	conduct.patient = false;
+	for (unsigned int i = 0; i < MANY; i++)
+		err |= w_sync(0, alone, VA(1), VA(1) + 0xfff);
+	tap_is(err, 0, "those after it are not concerned when the unit gives up");
+	mutex_lock(&vtdp_lock);
+	tap_is(unit->qi.nr_abandoned, 0, "its status word is free again");
+	mutex_unlock(&vtdp_lock);
+	expect_innocent("given up late");
+	stop("given up late: no rule was broken");
+}
+
 /* While its batch is waited for, the ring goes round and round. */
 static unsigned int others_left, while_waiting;
 static bool waiter_done;
@@ -614,6 +634,7 @@ int main(int argc, char **argv)
 	tap_args(argc, argv);
 	tap_part(silent);
 	tap_part(pulled);
+	tap_part(given_up_late);
 	tap_part(ring_not_full);
 	tap_part(silent_without_pasid);
 	tap_part(reported);
