@@ -80,7 +80,8 @@ static int bind_clear_entry0(struct vtdp_device *device)
 
 	vtdp_entry_clear(device->unit, entry, 0);
 	err = bind_invalidate(device, VTDP_DID_BLOCKED, 0, 0);
-	if (err)
+	/* As in vtdp_unbind(). */
+	if (err && err != -EIO)
 		vtdp_bind_entry0(device);
 	return err;
 }
@@ -359,8 +360,9 @@ int vtdp_unbind(struct vtdp_binding *binding)
 	/* A unit that broke may still have read the first half of it. */
 	if (binding->pasid && last && err != -EIO)
 		vtdp_entry_zero(device->unit, binding->entry, VTD_PASID_QWORDS);
-	/* Unless space_release() was here since. */
-	if (!binding->pasid && live && !(binding->entry[0] & VTD_PASID0_P))
+	/* The same; and space_release() may have been here since. */
+	if (!binding->pasid && live && err != -EIO &&
+	    !(binding->entry[0] & VTD_PASID0_P))
 		vtdp_bind_entry0(device);
 	vtdp_space_unlink(binding);
 	if (err == -EIO)

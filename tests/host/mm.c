@@ -722,16 +722,18 @@ void umm_reset(void)
 
 /* ---- what page requests need ---------------------------------------------- */
 
+/* Some pages are of files, whose faults may wait for a disk: nobody looks at which. */
 struct vm_area_struct *find_vma(struct mm_struct *mm, unsigned long addr)
 {
 	static struct vm_area_struct vma;
+	static char file;
 	struct upage *p = umm_find(umm_of(mm), addr);
 
 	lockdep_assert_held(&mm->mmap_lock);
 	if (!p)
 		return NULL;
 	vma = (struct vm_area_struct){ p->va, p->va + p->size,
-		VM_READ | (p->writable ? VM_WRITE : 0), NULL, mm };
+		VM_READ | (p->writable ? VM_WRITE : 0), one_in(4) ? (struct file *)&file : NULL, mm };
 	return &vma;
 }
 

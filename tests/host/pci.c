@@ -167,7 +167,7 @@ int pci_enable_pasid(struct pci_dev *d, int features)
 	/* The kernel warns. */
 	if (d->pasid_enabled)
 		fail_rule("PCI order", "%s: PASIDs on, which are on", pci_name(d));
-	if (!d->pasid_width || d->ats_enabled || d->pasid_enabled)
+	if (!d->pasid_width || d->ats_enabled || d->pasid_enabled || d->pasid_fails)
 		return -EINVAL;
 	d->pasid_enabled = true;
 	set16(d, POS_PASID + PCI_PASID_CTRL, d->forgetful ? 0 : PCI_PASID_CTRL_ENABLE);
@@ -230,7 +230,7 @@ int pci_reset_function_locked(struct pci_dev *d)
 }
 
 bool pci_device_is_present(struct pci_dev *d) { return d->present; }
-int pci_enable_device(struct pci_dev *d) { (void)d; return 0; }
+int pci_enable_device(struct pci_dev *d) { return d->enable_fails ? -EIO : 0; }
 void pci_disable_device(struct pci_dev *d) { pci_clear_master(d); }
 
 /* ---- drivers and hotplug -------------------------------------------------- */

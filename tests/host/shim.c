@@ -594,6 +594,7 @@ struct hpage hpages[ARENA_PAGES];
 unsigned int shim_allocs, shim_pages;
 long shim_fail_at;
 long shim_signal_at;
+unsigned int shim_tainted;
 unsigned int shim_fail_seen;
 int intel_iommu_enabled;
 

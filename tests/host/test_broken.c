@@ -101,6 +101,10 @@ static void silent(void)
 	t = shim_time_ns() - t;
 	tap_ok(t < BOUND_NS, "within the bound: %llu ms", t / 1000000);
 	tap_ok(!pci_has_bme(bad->pdev), "the silent one is cut off");
+	mutex_lock(&vtdp_lock);
+	tap_ok(vtdp_device_state(vtdp_device_by_rid(unit, pci_dev_id(bad->pdev))) & VTDPASID_DEVICE_STOPPED,
+	       "and is said to be");
+	mutex_unlock(&vtdp_lock);
 	expect_innocent("silent device");
 	t = shim_time_ns();
 	nseen = 0;
@@ -475,6 +479,97 @@ static void refused_all(void)
 	stop_broken();
 }
 
+/* A bind that was far when the unit refused is undone, or leaves what may be in use. */
+static void refused_bind(void)
+{
+	start();
+	conduct.refuse = ~0u;
+	tap_is(w_bind(0, good, w.proc[2], true, 0, NULL), -EIO, "BIND without PASID, refused");
+	tap_is(unit->state, VTDPASID_UNIT_BROKEN, "breaks the unit");
+	tap_clean("no rule was broken");
+	stop_broken();
+}
+
+static void refused_unbind(void)
+{
+	start();
+	OK(w_bind(0, good, w.proc[2], true, 0, NULL));
+	conduct.refuse = ~0u;
+	tap_is(w_unbind(w_binding(good, w.proc[2], true)), -EIO, "UNBIND without PASID, refused");
+	tap_clean("no rule was broken");
+	stop_broken();
+}
+
+static void refused_leaf(void)
+{
+	u32 pasid;
+
+	start();
+	OK(w_reserve(0, 40000, 0, &pasid));
+	OK(w_bind(0, bad, w.proc[2], false, pasid, NULL));
+	conduct.refuse = ~0u;
+	tap_is(w_unbind(w_binding(bad, w.proc[2], false)), -EIO, "UNBIND of the only PASID of its table, refused");
+	tap_clean("the table stays in memory");
+	stop_broken();
+}
+
+static void refused_growth(void)
+{
+	u32 pasid;
+
+	start();
+	OK(w_reserve(0, 40000, 0, &pasid));
+	conduct.refuse = ~0u;
+	tap_is(w_bind(0, bad, w.proc[2], false, pasid, NULL), -EIO, "BIND that needs a larger directory, refused");
+	tap_is(unit->state, VTDPASID_UNIT_BROKEN, "breaks the unit");
+	tap_clean("both directories stay in memory");
+	stop_broken();
+}
+
+/* Another one breaks the unit while a batch is made good for. */
+static void break_unit(unsigned int u, const u64 *qw)
+{
+	WRITE_ONCE(unit->state, VTDPASID_UNIT_BROKEN);
+}
+
+static void broken_meanwhile(void)
+{
+	start();
+	conduct.refuse = 1;
+	model_desc_hook = break_unit;
+	tap_is(w_sync(0, alone, VA(1), VA(1) + 0xfff), -EIO, "SYNC while somebody else breaks the unit");
+	model_desc_hook = NULL;
+	tap_clean("no rule was broken");
+	stop_broken();
+}
+
+/* Its ring is full, and stays so. */
+static void never_empties(void)
+{
+	unsigned int count = 0;
+	struct vtdp_batch b;
+	int err;
+	u64 t;
+
+	start();
+	conduct.stuck = true;
+	t = shim_time_ns();
+	for (err = 0; !err && count < 2000; count++) {
+		err = vtdp_qi_start(unit, &b, 1);
+		if (err)
+			break;
+		vtdp_qi_piotlb(&b, VTDP_DID_SVA, pasid_alone, 0, 0, true);
+		vtdp_qi_submit(&b);
+	}
+	t = shim_time_ns() - t;
+	tap_ok(err == -EIO && count > 100, "after %u batches there is no room (%d)", count, err);
+	tap_ok(t < BOUND_NS, "within the bound: %llu ms", t / 1000000);
+	tap_is(unit->state, VTDPASID_UNIT_BROKEN, "the unit is broken");
+	tap_is(vtdp_qi_start(unit, &b, 1), -EIO, "and says so at once");
+	tap_clean("no rule was broken");
+	stop_broken();
+}
+
 /* ---- a unit that does not follow ------------------------------------------------ */
 
 static void start_plain(void)
@@ -646,6 +741,12 @@ int main(int argc, char **argv)
 	tap_part(refused_device);
 	tap_part(refused_answer);
 	tap_part(refused_all);
+	tap_part(refused_bind);
+	tap_part(refused_unbind);
+	tap_part(refused_leaf);
+	tap_part(refused_growth);
+	tap_part(broken_meanwhile);
+	tap_part(never_empties);
 	tap_part(no_queue);
 	tap_part(no_root);
 	tap_part(no_translation);

@@ -198,6 +198,21 @@ static void answers(void)
 } while (0)
 #define ATTACH(r, f) (struct vtdpasid_attach){ .rid = (r), .flags = (f) }
 
+/* What stops PASIDs on their way is known to the kernel only. */
+static void pasid_path_unknown(struct pci_dev *d)
+{
+	struct vtdpasid_attach a = ATTACH(pci_dev_id(d), 0);
+	struct vtdpasid_detach gone = { .size = sizeof(gone) };
+
+	a.size = sizeof(a);
+	d->pasid_fails = true;
+	tap_is(call(VTDPASID_ATTACH, &a), 0, "attach where PASIDs do not get through");
+	tap_is(a.out_check, VTDPASID_CHECK_PASID_PATH, "says so");
+	gone.device = a.out_device;
+	tap_is(call(VTDPASID_DETACH, &gone), 0, "detach");
+	d->pasid_fails = false;
+}
+
 static void attaching(void)
 {
 	struct vtdpasid_takeover take = { .size = sizeof(take) };
@@ -254,6 +269,7 @@ static void attaching(void)
 	REFUSED(EINVAL, VTDPASID_ATTACH, ATTACH(rid, 3));
 	tap_ok(!pci_pri_is_on(d) && !d->pri_enabled, "page requests are off again");
 	d->ats_fails = false;
+	pasid_path_unknown(d);
 	pci_set_master(d);
 	tap_is(w_dma(w_fn(0, F_CLAIMED), NO_PASID, VA(0), false), DMA_FAULT, "no DMA after an attach that failed");
 	pci_clear_master(d);

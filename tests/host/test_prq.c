@@ -325,6 +325,41 @@ static void needs(void)
 	end("without PDS");
 }
 
+/* Somebody holds mmap_lock for long: the reader of the queue does not wait for it. */
+static bool mapping;
+
+static void maps(void *lock)
+{
+	mutex_lock(lock);
+	while (mapping)
+		shim_sleep_once();
+	mutex_unlock(lock);
+}
+
+static void mmap_lock_held(void)
+{
+	begin();
+	umm_map(w.proc[1], VA(0), PAGE_SIZE, true, false);
+	if (w_bind(0, fn, w.proc[1], false, 0, NULL))
+		fail_rule("setup", "bind");
+	mapping = true;
+	co_start("maps", NULL, maps, &w.proc[0]->mm.mmap_lock);
+	co_step();
+	w_request(fn, pasid, VA(0), true, true, 1);
+	w_request(fn, w_binding(fn, w.proc[1], false)->pasid, VA(0), true, true, 2);
+	for (int i = 0; i < 400 && !w.answered[0]; i++) {
+		model_activity();
+		shim_run_work();
+		co_step();
+	}
+	tap_is(w.answered[0], 1, "another process's request is served meanwhile");
+	tap_is(w_unanswered(fn), 1, "its own waits");
+	mapping = false;
+	serve();
+	tap_is(w.answered[0], 2, "until the lock is free");
+	end("mmap_lock held");
+}
+
 int main(int argc, char **argv)
 {
 	tap_args(argc, argv);
@@ -337,5 +372,6 @@ int main(int argc, char **argv)
 	tap_part(floods);
 	tap_part(flood_while_read);
 	tap_part(needs);
+	tap_part(mmap_lock_held);
 	return tap_done();
 }

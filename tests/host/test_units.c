@@ -542,7 +542,9 @@ static void drivers(void)
 	shim_bare_metal = true;
 	attach_is(f, 0, -EACCES, VTDPASID_CHECK_INTR_ISOLATION, "on real hardware");
 	vtdp_allow_unsafe_interrupts = true;
+	tap_is(shim_tainted, 0, "the kernel is not tainted by a refusal");
 	attach_is(f, 0, 0, VTDPASID_CHECK_PASID_CAP, "on real hardware, with the parameter");
+	tap_ok(shim_tainted, "but by that");
 	unload();
 }
 
@@ -704,6 +706,48 @@ static void damaged(void)
 	unload();
 }
 
+/* Functions of a bus without drivers, for whom nothing is there before. */
+static void no_memory(void)
+{
+	struct vtdp_client *client;
+	struct pci_dev *f, *driven;
+	unsigned int at;
+	int n, err;
+	u32 check;
+
+	machine();
+	at = drhd(1, 0, BASE(0));
+	close_structure(at);
+	driven = function(new_bus(0, 0, NULL), 3, 0);
+	pci_bind_driver(driven, &pci_kernel_driver);
+	load(1);
+	for (n = 1, err = -ENOMEM; err == -ENOMEM && n < 100; n++) {
+		shim_fail_at = n;
+		err = takeover(0, &check);
+		tap_ok(!err || (err == -ENOMEM && !model_translating(0)), "takeover, allocation %d: %d", n, err);
+	}
+	shim_fail_at = 0;
+	tap_ok(!err && passes(0, pci_dev_id(driven)), "in the end all is as it should be");
+
+	/* It was plugged in. */
+	f = function(new_bus(0, 7, NULL), 0, 0);
+	f->enable_fails = true;
+	claim(f);
+	tap_ok(!claimed(f), "a function that cannot be enabled is not claimed");
+	f->enable_fails = false;
+	claim(f);
+	client = vtdp_client_open();
+	for (n = 1, err = -ENOMEM; err == -ENOMEM && n < 100; n++) {
+		shim_fail_at = n;
+		err = attach(client, f, 0, &check);
+		tap_ok(!err || (err == -ENOMEM && !context(0, 0x0700)), "attach, allocation %d: %d", n, err);
+	}
+	shim_fail_at = 0;
+	vtdp_client_close(client);
+	pci_bind_driver(f, NULL);
+	unload();
+}
+
 /* What firmware names is not there, or cannot be mapped. */
 static void absent_units(void)
 {
@@ -764,6 +808,7 @@ int main(int argc, char **argv)
 	tap_part(widths);
 	tap_part(refused);
 	tap_part(damaged);
+	tap_part(no_memory);
 	tap_part(absent_units);
 	return tap_done();
 }

@@ -759,7 +759,8 @@ extern bool shim_user_readonly;	/* copy_to_user() fails */
 
 #define TAINT_USER	0
 #define LOCKDEP_STILL_OK 0
-#define add_taint(a, b)	((void)(a), (void)(b))
+extern unsigned int shim_tainted;
+#define add_taint(a, b)	((void)(b), (void)(shim_tainted |= 1u << (a)))
 #define THIS_MODULE	NULL
 #define __module_get(m)	((void)(m))
 #define module_put(m)	((void)(m))
@@ -870,6 +871,8 @@ struct pci_dev {
 	unsigned int pasid_width;
 	bool has_pri;
 	bool ats_fails;		/* pci_enable_ats() does */
+	bool pasid_fails;	/* pci_enable_pasid() does */
+	bool enable_fails;	/* pci_enable_device() does */
 	bool forgetful;		/* its capabilities cannot be switched on any more */
 	unsigned int resets;
 	struct pci_driver *match;	/* driver_override */
