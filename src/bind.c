@@ -17,12 +17,17 @@
  *
  * Pass-through while a kernel driver drives the function, else nothing: a root
  * without entries, so that faults are recorded.
+ *
+ * Of a unit that broke the invalidation may be what failed: it may still have
+ * read the first half of the entry, which then stays as it is.
  */
 void vtdp_bind_entry0(struct vtdp_device *device)
 {
 	struct vtdp_unit *unit = device->unit;
 	u64 entry[VTD_PASID_QWORDS];
 
+	if (READ_ONCE(unit->state) == VTDPASID_UNIT_BROKEN)
+		return;
 	if (device->claimed)
 		vtdp_entry_first_stage(unit, entry, VTDP_DID_BLOCKED,
 				       unit->blocked_root);
@@ -80,8 +85,7 @@ static int bind_clear_entry0(struct vtdp_device *device)
 
 	vtdp_entry_clear(device->unit, entry, 0);
 	err = bind_invalidate(device, VTDP_DID_BLOCKED, 0, 0);
-	/* As in vtdp_unbind(). */
-	if (err && err != -EIO)
+	if (err)
 		vtdp_bind_entry0(device);
 	return err;
 }
@@ -360,9 +364,8 @@ int vtdp_unbind(struct vtdp_binding *binding)
 	/* A unit that broke may still have read the first half of it. */
 	if (binding->pasid && last && err != -EIO)
 		vtdp_entry_zero(device->unit, binding->entry, VTD_PASID_QWORDS);
-	/* The same; and space_release() may have been here since. */
-	if (!binding->pasid && live && err != -EIO &&
-	    !(binding->entry[0] & VTD_PASID0_P))
+	/* Unless space_release() was here since. */
+	if (!binding->pasid && live && !(binding->entry[0] & VTD_PASID0_P))
 		vtdp_bind_entry0(device);
 	vtdp_space_unlink(binding);
 	if (err == -EIO)

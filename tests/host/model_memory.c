@@ -390,11 +390,13 @@ void model_hook_free(struct hpage *first, unsigned int count)
 				fail_rule("freed while cached", "PASID %u of %04x is cached by a directory that is freed", c->pasid, c->rid);
 		}
 		for (unsigned int i = 0; i < u->psc.n; i++)
-			if (covers(first, count, u->psc.e[i].table) || covers(first, count, u->psc.e[i].root))
+			if ((covers(first, count, u->psc.e[i].table) || covers(first, count, u->psc.e[i].root)) &&
+			    model_reachable(u, u->psc.e[i].did, u->psc.e[i].pasid))
 				fail_rule("freed while cached", "page table for %#llx, in the paging-structure cache, PASID %u",
 					  u->psc.e[i].va, u->psc.e[i].pasid);
 		for (unsigned int i = 0; i < u->tlb.n; i++)
-			if (covers(first, count, u->tlb.e[i].root))
+			if (covers(first, count, u->tlb.e[i].root) &&
+			    model_reachable(u, u->tlb.e[i].did, u->tlb.e[i].pasid))
 				fail_rule("freed while cached", "top-level page, with an IOTLB entry for %#llx left, PASID %u",
 					  u->tlb.e[i].va, u->tlb.e[i].pasid);
 		/* Nobody looks these up once the root is gone: gone with it. */

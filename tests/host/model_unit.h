@@ -152,6 +152,7 @@ void model_page_unref(u64 pa, enum page_kind kind, unsigned int mask, u32 index,
 
 /* ---- model_walk.c ---------------------------------------------------------- */
 
+bool model_reachable(struct unit *u, u16 did, u32 pasid);
 struct c_ctx *model_ctx_lookup(struct unit *u, u16 rid);
 struct c_pasid *model_entry_find(struct unit *u, struct dma *d);
 

@@ -398,9 +398,14 @@ void model_atc_reset(unsigned int unit, u16 rid)
 
 /* ---- user memory ------------------------------------------------------------ */
 
-/* Can any function still use an IOTLB entry? Only asked when something broke. */
-static bool tlb_reachable(struct unit *u, const struct c_tlb *t)
+/*
+ * Can any function still use what is cached under these tags? Only asked of a
+ * unit that no longer does what it is told: functions of others take no part.
+ */
+bool model_reachable(struct unit *u, u16 did, u32 pasid)
 {
+	if (!conduct.stuck && !conduct.refuse)
+		return true;
 	for (unsigned int rid = 0; rid < 0x400; rid++) {
 		struct pci_dev *pdev = pci_by_rid(rid);
 		struct c_pasid *p;
@@ -412,10 +417,10 @@ static bool tlb_reachable(struct unit *u, const struct c_tlb *t)
 		c = model_ctx_lookup(u, rid);
 		if (!c || c->negative)
 			continue;
-		if (t->pasid && (!(c->q[0] & 8) || !pdev->pasid_enabled))
+		if (pasid && (!(c->q[0] & 8) || !pdev->pasid_enabled))
 			continue;
-		p = pasid_lookup(u, rid, c->q[0], t->pasid, &reason);
-		if (p && !p->negative && p->did == t->did)
+		p = pasid_lookup(u, rid, c->q[0], pasid, &reason);
+		if (p && !p->negative && p->did == did)
 			return true;
 	}
 	return false;
@@ -431,7 +436,7 @@ void model_check_user_page(u64 pa, u64 size, bool freed, const char *when)
 
 			if (t->root == ~0ull || !overlap(t->pa, t->size, pa, size) || (!freed && !t->writable))
 				continue;
-			if (conduct.stuck && !tlb_reachable(u, t))
+			if (!model_reachable(u, t->did, t->pasid))
 				continue;
 			fail_rule("stale IOTLB", "unit %u, domain id %u, PASID %u: %#llx (%llu KiB%s) %s", u->index,
 				  t->did, t->pasid, t->va, t->size >> 10, t->writable ? ", writable" : "", when);

@@ -500,6 +500,18 @@ static void refused_unbind(void)
 	stop_broken();
 }
 
+static void refused_exit(void)
+{
+	start();
+	OK(w_bind(0, good, w.proc[2], true, 0, NULL));
+	conduct.refuse = ~0u;
+	w_exit(w.proc[2]);
+	tap_is(unit->state, VTDPASID_UNIT_BROKEN, "the end of a process, refused");
+	tap_ok(!pci_has_bme(good->pdev), "cuts its function off");
+	tap_clean("no rule was broken");
+	stop_broken();
+}
+
 static void refused_leaf(void)
 {
 	u32 pasid;
@@ -743,6 +755,7 @@ int main(int argc, char **argv)
 	tap_part(refused_all);
 	tap_part(refused_bind);
 	tap_part(refused_unbind);
+	tap_part(refused_exit);
 	tap_part(refused_leaf);
 	tap_part(refused_growth);
 	tap_part(broken_meanwhile);
