@@ -274,8 +274,10 @@ static void gcmd(struct unit *u, u32 v)
 			free(u->shot);
 			u->shot = calloc(queue_slots(u), 32);
 			u->gsts |= GSTS_QIES;
+			/* There is nothing yet that one would have to wait for. */
+			u->last_was_wait = true;
 		} else {
-			if (u->head != u->tail || !model_queue_only_silent(u) || !(u->last_was_wait || !u->shot)) {
+			if (u->head != u->tail || !model_queue_only_silent(u) || !u->last_was_wait) {
 				fail_rule("queue", "switched off while not empty, or not after a wait");
 				return;
 			}

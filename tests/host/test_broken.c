@@ -687,6 +687,33 @@ static void other_broken(void)
 	stop_broken();
 }
 
+/* Kernel drivers come and go below a broken unit; then it is handed back. */
+static void life_goes_on(void)
+{
+	struct wfn *fn;
+
+	world_start_simple(W_CAP_WITH(C_CM, 0), W_ECAP, 1);
+	sched_hook = NULL;
+	prefetch_pick = NULL;
+	unit = vtdp_unit_by_index(0);
+	OK(w_takeover(0));
+	vtdp_unit_break(unit, "is broken by a test");
+	fn = w_fn(0, F_UNOWNED);
+	w_driver(fn, &pci_kernel_driver);
+	tap_is(w_dma(fn, NO_PASID, 0x1000, true), DMA_OK, "a driver that comes has its DMA");
+	w_driver(fn, NULL);
+	tap_is(w_dma(w_fn(0, F_DRIVEN), NO_PASID, 0x1000, true), DMA_OK, "who passed through goes on");
+	/* Caches are left as they are: w_handback() would look. */
+	mutex_lock(&vtdp_lock);
+	tap_is(vtdp_unit_handback(unit), 0, "a broken unit that does what it is told is handed back");
+	mutex_unlock(&vtdp_lock);
+	tap_ok(!model_translating(0) && !model_serving(0), "and is off");
+	tap_is(unit->state, VTDPASID_UNIT_IDLE, "and may be taken over again");
+	OK(w_takeover(0));
+	tap_is(w_dma(w_fn(0, F_DRIVEN), NO_PASID, 0x1000, true), DMA_OK, "a driver's DMA then");
+	stop("drivers below a broken unit");
+}
+
 static int suspend(void)
 {
 	int err;
@@ -765,6 +792,7 @@ int main(int argc, char **argv)
 	tap_part(no_translation);
 	tap_part(for_ever);
 	tap_part(other_broken);
+	tap_part(life_goes_on);
 	tap_part(suspended);
 	tap_part(silent_at_unload);
 	return tap_done();

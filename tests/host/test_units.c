@@ -706,6 +706,35 @@ static void damaged(void)
 	unload();
 }
 
+/* Whose requester id requests from behind a bridge have (PCIe to PCI bridges, 2.3). */
+static void bridges(void)
+{
+	static const struct { int type; u16 flags, rid; const char *what; } cases[] = {
+		{ PCI_EXP_TYPE_PCI_BRIDGE, 0, 0x0200, "a bridge to conventional PCI: its secondary bus" },
+		{ PCI_EXP_TYPE_PCIE_BRIDGE, 0, 0x0018, "a bridge from it to PCI Express: its own" },
+		{ -1, 0, 0x0018, "a conventional bridge: its own" },
+		{ -1, PCI_DEV_FLAG_PCIE_BRIDGE_ALIAS, 0x0200, "one that hides being another: its secondary bus" },
+	};
+	struct pci_dev *b, *f;
+	unsigned int at, i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		machine();
+		at = drhd(1, 0, BASE(0));
+		close_structure(at);
+		b = bridge(new_bus(0, 0, NULL), 3, 0, cases[i].type);
+		b->dev_flags = cases[i].flags;
+		f = function(new_bus(0, 2, b), 4, 0);
+		load(1);
+		take_all();
+		tap_ok(absent(0, cases[i].rid), "%s, and has no entry yet", cases[i].what);
+		pci_bind_driver(f, &pci_kernel_driver);
+		tap_ok(passes(0, cases[i].rid) && passes(0, 0x0220), "which passes with a driver");
+		pci_bind_driver(f, NULL);
+		unload();
+	}
+}
+
 /* Functions of a bus without drivers, for whom nothing is there before. */
 static void no_memory(void)
 {
@@ -808,6 +837,7 @@ int main(int argc, char **argv)
 	tap_part(widths);
 	tap_part(refused);
 	tap_part(damaged);
+	tap_part(bridges);
 	tap_part(no_memory);
 	tap_part(absent_units);
 	return tap_done();
