@@ -412,6 +412,24 @@ static void signals(void)
 	end("signals");
 }
 
+/* A PASID that was reserved, and asked for by number each time. */
+static void by_number(void)
+{
+	u32 pasid, got;
+
+	world_start_simple(W_CAP, W_ECAP, 1);
+	w_takeover(0);
+	w_open(0);
+	w_attach(0, w_fn(0, F_CLAIMED), 0);
+	w_attach(0, w_fn(0, F_DRIVEN), 0);
+	tap_is(w_reserve(0, 0, 0, &pasid), 0, "reserve");
+	tap_is(w_bind(0, w_fn(0, F_CLAIMED), w.proc[0], false, pasid, &got), 0, "bind by number");
+	tap_is(w_bind(0, w_fn(0, F_DRIVEN), w.proc[0], false, pasid, &got), 0, "and on a second device");
+	tap_is(got, pasid, "with the same one");
+	tap_is(w_bind(0, w_fn(0, F_DRIVEN), w.proc[1], false, pasid, NULL), -EACCES, "it is no other process's");
+	end("by number");
+}
+
 static unsigned int redirects(const struct pci_dev *port)
 {
 	return port->config[0x140 + PCI_ACS_CTRL] & (PCI_ACS_RR | PCI_ACS_UF);
@@ -759,6 +777,7 @@ int main(int argc, char **argv)
 	tap_part(limits);
 	tap_part(walk);
 	tap_part(signals);
+	tap_part(by_number);
 	tap_part(peers);
 	tap_part(binding);
 	tap_part(many);
