@@ -80,6 +80,8 @@ static inline struct hpage *pa_page(u64 pa) { return pa_in_arena(pa) ? &hpages[(
 static inline u64 page_pa(const struct hpage *p) { return ARENA_PHYS + (u64)(p - hpages) * PAGE_SIZE; }
 extern unsigned int shim_allocs, shim_pages;	/* live now */
 extern long shim_fail_at;	/* the n-th allocation from now fails; 0: none */
+extern long shim_copy_fails_at;	/* the n-th copy to a user from now fails */
+extern void (*shim_copy_hook)(void);	/* called then, if set */
 extern long shim_signal_at;	/* a signal ends the n-th wait for a lock that it can end */
 extern unsigned int shim_fail_seen;
 void shim_init(void);
@@ -87,7 +89,7 @@ bool shim_in_arena(const volatile void *p);
 
 /* ---- model --------------------------------------------------------------- */
 
-#define MODEL_UNITS	4
+#define MODEL_UNITS	10
 struct dma;
 unsigned int shim_barriers(void);
 struct model_caps { u64 cap, ecap; };
@@ -111,6 +113,7 @@ extern struct model_conduct {
 	unsigned int evict;	/* one store in so many is written back unasked */
 	bool in_order;		/* complete descriptors in order */
 	bool stuck;		/* registers and queue do nothing any more */
+	bool gone;		/* registers are all ones */
 	int silent_rid;		/* its device TLB does not answer; -1: none */
 	bool ite_sid;		/* report its requester id in IQERCD */
 	bool pde;		/* cache directory entries, of which 6.2.3 does not tell */

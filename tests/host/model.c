@@ -224,7 +224,7 @@ u64 model_mmio_read(const volatile void *addr, unsigned int size)
 
 	reg_width(u, reg, size);
 	requests_meanwhile(u);
-	return reg_read(u, reg);
+	return conduct.gone ? ~0ull : reg_read(u, reg);
 }
 
 static void flush_all(struct unit *u)
@@ -363,5 +363,6 @@ void model_mmio_write(volatile void *addr, unsigned int size, u64 v)
 	if (reg != 0x18)
 		reg_width(u, reg, size);
 	requests_meanwhile(u);
-	reg_write(u, reg, v);
+	if (!conduct.gone)
+		reg_write(u, reg, v);
 }

@@ -406,7 +406,7 @@ bool model_reachable(struct unit *u, u16 did, u32 pasid)
 {
 	if (!conduct.stuck && !conduct.refuse)
 		return true;
-	for (unsigned int rid = 0; rid < 0x400; rid++) {
+	for (unsigned int rid = 0; rid < MODEL_UNITS << 8; rid++) {
 		struct pci_dev *pdev = pci_by_rid(rid);
 		struct c_pasid *p;
 		struct c_ctx *c;

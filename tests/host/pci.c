@@ -238,6 +238,8 @@ void pci_disable_device(struct pci_dev *d) { pci_clear_master(d); }
 int bus_register_notifier(struct bus_type *bus, struct notifier_block *nb)
 {
 	(void)bus;
+	if (shim_alloc_fails())
+		return -ENOMEM;
 	nb->next = notifiers;
 	notifiers = nb;
 	return 0;
@@ -259,6 +261,8 @@ static void notify(struct pci_dev *d, unsigned long action)
 
 int pci_register_driver(struct pci_driver *drv)
 {
+	if (shim_alloc_fails())
+		return -ENOMEM;
 	drv->driver.name = drv->name;
 	drivers[0] = drv;
 	return 0;

@@ -594,6 +594,8 @@ struct hpage hpages[ARENA_PAGES];
 unsigned int shim_allocs, shim_pages;
 long shim_fail_at;
 long shim_signal_at;
+long shim_copy_fails_at;
+void (*shim_copy_hook)(void);
 unsigned int shim_tainted;
 unsigned int shim_fail_seen;
 int intel_iommu_enabled;
@@ -981,6 +983,11 @@ unsigned long copy_to_user(void *to, const void *from, unsigned long n)
 {
 	unsigned long can = shim_user_readonly ? 0 : user_bytes(to, n);
 
+	if (shim_copy_fails_at && !--shim_copy_fails_at) {
+		if (shim_copy_hook)
+			shim_copy_hook();
+		return n;
+	}
 	if (can)
 		memcpy(to, from, can);
 	return n - can;

@@ -555,6 +555,26 @@ static void broken_meanwhile(void)
 	stop_broken();
 }
 
+/* Nothing answers at its registers any more. */
+static void gone(void)
+{
+	u64 t;
+
+	start();
+	conduct.gone = conduct.stuck = true;
+	for (unsigned int i = 0; i < 20; i++) {
+		shim_run_work();
+		co_finish();
+	}
+	t = shim_time_ns();
+	tap_is(w_sync(0, alone, VA(1), VA(1) + 0xfff), -EIO, "SYNC says that the unit is broken");
+	t = shim_time_ns() - t;
+	tap_ok(t < BOUND_NS, "within the bound: %llu ms", t / 1000000);
+	tap_ok(!pci_has_bme(bad->pdev) && !pci_has_bme(good->pdev), "its functions are cut off");
+	tap_clean("no rule was broken");
+	stop_broken();
+}
+
 /* Its ring is full, and stays so. */
 static void never_empties_for(int (*whom)(void))
 {
@@ -655,6 +675,59 @@ static void for_ever(void)
 	tap_clean("its tables stay in memory, also when unloaded");
 	tap_is(shim_allocs, 0, "but nothing that only we use");
 	stop_broken();
+}
+
+/* So many functions with ATS that a batch does not know all of them by name. */
+static void many_functions(void)
+{
+	enum { FUNCTIONS = VTDP_BATCH_RIDS + 4 };
+	struct wfn *fn[FUNCTIONS];
+	unsigned int i, cut = 0;
+
+	start();
+	for (i = 0; i < FUNCTIONS; i++) {
+		fn[i] = w_more(0, 0x20 + 8 * i);
+		OK(w_attach(0, fn[i], VTDPASID_ATTACH_ATS));
+		OK(w_bind(0, fn[i], both, false, 0, NULL));
+		OK(w_ats_dma(fn[i], pasid_both, VA(0), true));
+	}
+	conduct.silent_rid = pci_dev_id(fn[VTDP_BATCH_RIDS + 1]->pdev);
+	tap_is(w_sync(0, both, 0, (1ull << 47) - 1), -ETIMEDOUT, "one of %u is silent", FUNCTIONS + 2);
+	for (i = 0; i < FUNCTIONS; i++)
+		cut += !pci_has_bme(fn[i]->pdev);
+	tap_ok(cut == 1 && !pci_has_bme(fn[VTDP_BATCH_RIDS + 1]->pdev), "it is cut off, and nobody else");
+	expect_innocent("one of many");
+	stop("one of many: caches are clean");
+}
+
+/* More units than are told at once. */
+static void many_units(void)
+{
+	const struct model_caps caps = { W_CAP, W_ECAP };
+	struct world_conf conf = { .units = MODEL_UNITS, .layout = VTDPASID_TABLE_DEVICE };
+	struct wfn *fn[MODEL_UNITS];
+	unsigned int i, gone = 0;
+	u32 pasid;
+
+	for (i = 0; i < MODEL_UNITS; i++)
+		conf.caps[i] = caps;
+	world_start(&conf);
+	sched_hook = NULL;
+	w_open(0);
+	umm_map(w.proc[0], VA(0), PAGE_SIZE, true, false);
+	for (i = 0; i < MODEL_UNITS; i++) {
+		OK(w_takeover(i));
+		fn[i] = w_fn(i, F_CLAIMED);
+		OK(w_attach(0, fn[i], 0));
+		OK(w_bind(0, fn[i], w.proc[0], false, 0, &pasid));
+		OK(w_dma(fn[i], pasid, VA(0), true));
+	}
+	umm_unmap(w.proc[0], VA(0), VA(0) + 0xfff);
+	for (i = 0; i < MODEL_UNITS; i++)
+		gone += w_dma(fn[i], pasid, VA(0), true) == DMA_FAULT;
+	tap_is(gone, MODEL_UNITS, "a page that is unmapped is gone below all %u units", MODEL_UNITS);
+	world_stop();
+	tap_clean("many units: no rule was broken");
 }
 
 static unsigned int piotlb[MODEL_UNITS];
@@ -792,12 +865,15 @@ int main(int argc, char **argv)
 	tap_part(refused_leaf);
 	tap_part(refused_growth);
 	tap_part(broken_meanwhile);
+	tap_part(gone);
 	tap_part(never_empties);
 	tap_part(never_empties_sync);
 	tap_part(no_queue);
 	tap_part(no_root);
 	tap_part(no_translation);
 	tap_part(for_ever);
+	tap_part(many_functions);
+	tap_part(many_units);
 	tap_part(other_broken);
 	tap_part(life_goes_on);
 	tap_part(suspended);

@@ -363,6 +363,8 @@ static void walk(void)
 	a.pasid = 0xfffff;
 	a.flags = 0;
 	tap_ok(!call(VTDPASID_WALK, &a) && a.out_valid == 3, "beyond the directory");
+	a.pasid = 5000;
+	tap_ok(!call(VTDPASID_WALK, &a) && a.out_valid == 7, "a PASID table that there is none of");
 	a.pasid = 0;
 	a.rid = pci_dev_id(plain->pdev);
 	tap_ok(!call(VTDPASID_WALK, &a) && a.out_valid == 15, "a function that passes through");
@@ -410,6 +412,19 @@ static void signals(void)
 	SIGNALS(w_pasid_free(0, w.proc[1], pasid), 1, "and back");
 	SIGNALS(w_reserve(0, 0, 0, &pasid), 1, "reserve");
 	end("signals");
+}
+
+/* The memory of an answer goes between the look at it and the answer. */
+static void answer_lost(void)
+{
+	struct vtdpasid_get_info info = { .size = sizeof(info) };
+
+	begin();
+	shim_copy_fails_at = 2;
+	tap_is(call(VTDPASID_GET_INFO, &info), -EFAULT, "an answer that cannot be written any more");
+	shim_copy_fails_at = 0;
+	tap_is(call(VTDPASID_GET_INFO, &info), 0, "the next one can");
+	end("answer lost");
 }
 
 /* A PASID that was reserved, and asked for by number each time. */
@@ -590,6 +605,7 @@ static void binding(void)
 	tap_is(call(VTDPASID_PASID_ALLOC, &mine), 0, "a process that will end");
 	pretend_dead(&w.proc[3]->mm, true);
 	REFUSED(ESRCH, VTDPASID_BIND, BIND(a->id, 0, 0));
+	REFUSED(ESRCH, VTDPASID_BIND, BIND(a->id, 0, VTDPASID_BIND_NO_PASID));
 	REFUSED(ESRCH, VTDPASID_PASID_ALLOC, (struct vtdpasid_pasid_alloc){});
 	pretend_dead(&w.proc[3]->mm, false);
 	vtdp_device_stop_rid(vtdp_unit_by_index(0), pci_dev_id(n->pdev));
@@ -694,6 +710,14 @@ static void no_memory(void)
 	end("no memory");
 }
 
+static struct vtdp_device *more_of;
+
+static void more_events(void)
+{
+	for (unsigned int i = 0; i < VTDP_EVENTS; i++)
+		vtdp_event_device(more_of, VTDPASID_EVENT_DEVICE_GONE);
+}
+
 static void events(void)
 {
 	struct vtdpasid_event e[3];
@@ -730,6 +754,16 @@ static void events(void)
 	vtdp_event_device(xa_load(&w.client[0]->devices, a->id), VTDPASID_EVENT_DEVICE_GONE);
 	rd(&files[0], (char *)e, sizeof(e[0]), &pos);
 	tap_is(e[0].lost, 44, "the next one says how many were lost");
+	more_of = xa_load(&w.client[0]->devices, a->id);
+	vtdp_event_device(more_of, VTDPASID_EVENT_DEVICE_GONE);
+	shim_copy_hook = more_events;
+	shim_copy_fails_at = 1;
+	tap_is(rd(&files[0], (char *)e, sizeof(e[0]), &pos), -EFAULT, "memory that goes, while the ring fills up");
+	shim_copy_hook = NULL;
+	rd(&files[0], (char *)e, sizeof(e[0]), &pos);
+	tap_is(e[0].lost, 1, "the one that could not be copied is lost, and counted");
+	while (rd(&files[0], (char *)e, sizeof(e), &pos) > 0)
+		;
 	files[0].f_flags = 0;
 	current->signal = true;
 	tap_is(rd(&files[0], (char *)e, sizeof(e), &pos), -ERESTARTSYS, "a signal ends the wait");
@@ -778,6 +812,7 @@ int main(int argc, char **argv)
 	tap_part(walk);
 	tap_part(signals);
 	tap_part(by_number);
+	tap_part(answer_lost);
 	tap_part(peers);
 	tap_part(binding);
 	tap_part(many);

@@ -97,6 +97,27 @@ static void slept(void)
 	tap_clean("nothing is left");
 }
 
+/* A unit without page requests has no queue of them to set up again. */
+static void slept_plain(void)
+{
+	world_start_simple(W_CAP_WITH(0, C_ESRTPS), W_ECAP_WITH(0, E_PRS | E_DT), 1);
+	sched_hook = NULL;
+	prefetch_pick = NULL;
+	claimed = w_fn(0, F_CLAIMED);
+	OK(w_takeover(0));
+	w_open(0);
+	umm_map(w.proc[0], VA(0), PAGE_SIZE, true, false);
+	OK(w_attach(0, claimed, 0));
+	OK(w_bind(0, claimed, w.proc[0], false, 0, &pasid));
+	OK(shim_suspend());
+	model_power_cycle(0);
+	pci_power_cycle();
+	shim_resume();
+	tap_is(w_dma(claimed, pasid, VA(0), true), DMA_OK, "DMA after");
+	world_stop();
+	tap_clean("no rule was broken");
+}
+
 /* Somebody who was frozen with a lock. */
 static bool held;
 
@@ -274,6 +295,7 @@ int main(int argc, char **argv)
 {
 	tap_args(argc, argv);
 	tap_part(slept);
+	tap_part(slept_plain);
 	tap_part(half);
 	tap_part(ports);
 	tap_part(without_pasids);

@@ -735,6 +735,25 @@ static void bridges(void)
 	}
 }
 
+/* As main.c. */
+static int init(void)
+{
+	int err = vtdp_prq_init();
+
+	if (err)
+		return err;
+	err = vtdp_units_init();
+	if (err)
+		goto prq;
+	err = vtdp_owner_init();
+	if (!err)
+		return 0;
+	vtdp_units_exit();
+prq:
+	vtdp_prq_exit();
+	return err;
+}
+
 /* Functions of a bus without drivers, for whom nothing is there before. */
 static void no_memory(void)
 {
@@ -746,6 +765,21 @@ static void no_memory(void)
 
 	machine();
 	at = drhd(1, 0, BASE(0));
+	close_structure(at);
+	unit_at(0, W_CAP);
+	((struct acpi_table_header *)buf)->length = len;
+	world_dmar = buf;
+	for (n = 1, err = -ENOMEM; err == -ENOMEM && n < 100; n++) {
+		shim_fail_at = n;
+		err = init();
+		tap_ok(!err || (err == -ENOMEM && !shim_allocs && !vtdp_nr_units), "load, allocation %d: %d", n, err);
+	}
+	shim_fail_at = 0;
+	unload();
+
+	machine();
+	at = drhd(1, 0, BASE(0));
+	scope(5, 1, 1, 1, (u8[]){ 0x15, 1 });
 	close_structure(at);
 	driven = function(new_bus(0, 0, NULL), 3, 0);
 	pci_bind_driver(driven, &pci_kernel_driver);
@@ -765,7 +799,11 @@ static void no_memory(void)
 	tap_ok(!claimed(f), "a function that cannot be enabled is not claimed");
 	f->enable_fails = false;
 	claim(f);
-	client = vtdp_client_open();
+	for (n = 1, client = NULL; !client && n < 20; n++) {
+		shim_fail_at = n;
+		client = vtdp_client_open();
+	}
+	tap_ok(client && n > 3, "open, after %d failures", n - 2);
 	for (n = 1, err = -ENOMEM; err == -ENOMEM && n < 100; n++) {
 		shim_fail_at = n;
 		err = attach(client, f, 0, &check);

@@ -63,11 +63,10 @@ static void make_dmar(void)
 	world_dmar = p;
 }
 
-static void add_fn(unsigned int k, unsigned int place)
+static struct wfn *add_fn(unsigned int k, unsigned int devfn, unsigned int place)
 {
-	static const u8 devfn[W_FUNCTIONS] = { 0x08, 0x10, 0x90, 0x18, 0xa1 };
 	struct wfn *f = &w.fn[w.fns++];
-	struct pci_dev *d = pci_add(&w.bus[k], devfn[place]);
+	struct pci_dev *d = pci_add(&w.bus[k], devfn);
 
 	f->pdev = d;
 	f->unit = k;
@@ -81,6 +80,15 @@ static void add_fn(unsigned int k, unsigned int place)
 	}
 	if (place == F_UNOWNED)
 		pci_set_master(d);	/* a boot loader's leftovers */
+	return f;
+}
+
+struct wfn *w_more(unsigned int unit, unsigned int devfn)
+{
+	struct wfn *f = add_fn(unit, devfn, F_CLAIMED);
+
+	w_claim(f);
+	return f;
 }
 
 static void sched_dma(void)
@@ -93,6 +101,7 @@ static void request_answered(unsigned int unit, u16 rid, bool pp, u32 pasid, u16
 
 void world_start(const struct world_conf *conf)
 {
+	static const u8 devfn[W_FUNCTIONS] = { 0x08, 0x10, 0x90, 0x18, 0xa1 };
 	unsigned int k, i;
 
 	shim_init();
@@ -105,7 +114,7 @@ void world_start(const struct world_conf *conf)
 		w.bus[k].number = k;
 		model_unit(k, unit_base(k), &conf->caps[k]);
 		for (i = 0; i < W_FUNCTIONS; i++)
-			add_fn(k, i);
+			add_fn(k, devfn[i], i);
 	}
 	make_dmar();
 	prefetch_pick = w_pick;

@@ -102,6 +102,8 @@ void world_start(const struct world_conf *conf);
 void world_start_simple(u64 cap, u64 ecap, unsigned int units);
 void world_stop(void);	/* close, hand back, unload; nothing may be left */
 struct wfn *w_fn(unsigned int unit, unsigned int place);
+/* Another one like F_CLAIMED; of the last unit, which covers what no other does. */
+struct wfn *w_more(unsigned int unit, unsigned int devfn);
 void w_as(struct umm *u);	/* who the calling task is */
 
 int w_takeover(unsigned int unit);
