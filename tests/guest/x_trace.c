@@ -165,11 +165,12 @@ static void test_hugetlb(uint32_t pasid)
 		return;
 	}
 	p[0] = p[HUGE] = 1;
-	settle("hugetlb-munmap");
-	munmap(p, HUGE);
+	settle("hugetlb-unmap");
+	/* Not munmap(): where it splits such a mapping, 6.1.176 warns of itself. */
+	madvise(p, HUGE, MADV_DONTNEED);
 	phase("notifier-hugetlb-left", "pasid=%u first=%#lx last=%#lx", pasid,
 	      (long)p, (long)p + HUGE - 1);
-	munmap(p + HUGE, HUGE);
+	munmap(p, 2 * HUGE);
 	phase("notifier-hugetlb", "pasid=%u first=%#lx last=%#lx", pasid,
 	      (long)p + HUGE, (long)p + 2 * HUGE - 1);
 }
