@@ -60,7 +60,7 @@ struct nl_record {
 	char comm[TASK_COMM_LEN];
 };
 
-static DEFINE_SPINLOCK(records_lock);	/* all but taking out of the queue */
+static DEFINE_SPINLOCK(records_lock);	/* the queue, and the numbers */
 static DEFINE_KFIFO(records, struct nl_record, NL_RECORDS);
 static u64 event_seq;
 static atomic64_t events_dropped;
@@ -133,13 +133,13 @@ static struct sk_buff *event_message(struct nl_record *record)
 	return skb;
 }
 
-/* The only one who takes out of the queue. A listener without room is told. */
+/* A listener without room is told. */
 static void events_send(struct work_struct *work)
 {
 	struct nl_record record;
 	struct sk_buff *skb;
 
-	while (kfifo_get(&records, &record)) {
+	while (kfifo_out_spinlocked(&records, &record, 1, &records_lock)) {
 		skb = event_message(&record);
 		if (skb)
 			genlmsg_multicast(&nl_family, skb, 0, 0, GFP_KERNEL);
