@@ -179,7 +179,7 @@ suites() {
 	[ "$kernel" = 6.1-debug ] || return 0
 	# Each call with its n-th allocation failing.
 	suite failnth-calls programs=f_failnth:calls seconds=300 append="slub_debug=A,kmalloc*"
-	suite failnth-ends programs=f_failnth:ends seconds=300
+	suite failnth-ends programs=f_failnth:ends seconds=300 option="--allow-log=Call Trace:"
 	suite failnth-bus programs=f_failnth:bus seconds=300
 	suite failnth-load programs=f_failnth:load seconds=300 option="--allow-log=Call Trace:"
 	suite failnth-shared programs=f_failnth:calls params=pasid_table=system seconds=300 \
