@@ -439,8 +439,10 @@ run_suite() {
 	done
 	if [ -n "$coverage" ]; then
 		mkdir "$prefix.gcov"
-		sed -n 's/^#gcov //p' "$prefix-gcov.tap" | base64 -d | tar -xz -C "$prefix.gcov" || true
 		dirname "$suite_ko" >"$prefix.gcov/notes"
+		# A guest that died has handed out nothing, or a part.
+		sed -n 's/^#gcov //p' "$prefix-gcov.tap" | base64 -d |
+			tar -xz -C "$prefix.gcov" 2>/dev/null || rm -rf "$prefix.gcov"
 	fi
 	if [ -n "$trace" ]; then
 		file=$prefix-trace-check.tap

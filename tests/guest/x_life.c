@@ -606,6 +606,30 @@ static void test_rmmod(void)
 	test_handback("at the end");
 }
 
+static void test_parameters(void)
+{
+	static const char *const wrong[] = {
+		"pasid_table=nonsense", "pasid_table=", "takeover=some", "user_pasids=many",
+	};
+	struct vtdpasid_unit_info unit;
+	unsigned int i;
+
+	close(fd);
+	must(vt_module_unload(), "rmmod");
+	for (i = 0; i < ARRAY_SIZE(wrong); i++)
+		tap_is(vt_module_load(wrong[i]), -EINVAL, "insmod with %s is refused", wrong[i]);
+	same_regs(&found, "after insmod that was refused");
+
+	must(vt_module_load("takeover=all"), "insmod with takeover=all");
+	fd = must_open();
+	must(vt_unit_info(fd, 0, &unit), "UNIT_INFO");
+	tap_is(unit.out_state, VTDPASID_UNIT_TAKEN, "takeover=all: the unit is taken over");
+	alive("with takeover=all");
+	close(fd);
+	must(vt_module_unload(), "rmmod");
+	same_regs(&found, "after takeover=all and rmmod");
+}
+
 int main(void)
 {
 	struct work *w = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -630,6 +654,7 @@ int main(void)
 	test_rounds();
 	test_drivers();
 	test_rmmod();
+	test_parameters();
 
 	stop(disk_pid);
 	stop(net_pid);
