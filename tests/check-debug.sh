@@ -74,17 +74,20 @@ result() {
 	if [ "$1" = 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; fi
 }
 
-# scan WHEN: what has lost its last reference, and was made by the module
+# scan WHEN: what has lost its last reference, and was made by the module; but for
+# the name of a slab that sysfs had no memory for, which 6.1 forgets
 scan() {
 	sleep 6
 	ok=0
 	echo scan >$debug/kmemleak && echo scan >$debug/kmemleak || ok=1
 	cat $debug/kmemleak >/tmp/leaks || ok=1
 	awk '
-		/^unreferenced object/ { if (ours) printf "%s", text; text = ""; ours = 0 }
+		function object() { if (ours && !theirs) printf "%s", text }
+		/^unreferenced object/ { object(); text = ""; ours = theirs = 0 }
 		{ text = text "# " $0 "\n" }
 		/\[vtdpasid\]|0xffffffffa[0-9a-f]*$/ { ours = 1 }
-		END { if (ours) printf "%s", text }' /tmp/leaks >/tmp/ours
+		/sysfs_slab_add/ { theirs = 1 }
+		END { object() }' /tmp/leaks >/tmp/ours
 	head -n 200 /tmp/ours
 	grep -q . /tmp/ours && ok=1
 	grep -q '^unreferenced' /tmp/leaks && [ $ok = 0 ] && {

@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 
 #include "tap.h"
+#include "kmsg.h"
 #include "lib.h"
 
 #define MOST		4000		/* failures in one sweep: more is a bug */
@@ -56,17 +57,21 @@ static void nth_arm(unsigned int n)
 	nth_write(n);
 }
 
-/* Returns whether it came to that. */
-static bool nth_disarm(void)
+/* Returns how many were left until then: 0 when it came to that. */
+static unsigned int nth_left(void)
 {
 	char buf[16] = "";
 
-	if (dry)
-		return false;
 	if (pread(nth_fd, buf, sizeof(buf) - 1, 0) <= 0)
 		tap_bail("fail-nth: %m");
 	nth_write(0);
-	return !strtoul(buf, NULL, 10);
+	return strtoul(buf, NULL, 10);
+}
+
+/* Returns whether it came to that. */
+static bool nth_disarm(void)
+{
+	return !dry && !nth_left();
 }
 
 /* By default only allocations that may not sleep fail. */
@@ -321,6 +326,8 @@ static void snapshot_compare(const struct snapshot *a, const struct snapshot *b,
  * @never: it never fails
  * @grown: it may leave a larger directory behind
  * @ats: it needs ATS, which nobody gets while devices share tables
+ * @last: only that many allocations at its end fail, in which the module's own
+ *	are: the kernel warns when some of those before fail
  * @loose: it may fail in other ways than ENOMEM, for it is not ours alone
  * @kmalloc: only kmalloc() and pages fail, for the kernel falls over other slabs:
  *	irq_insert_desc() takes no notice of a radix tree that has no memory
@@ -336,6 +343,7 @@ struct sweep {
 	bool ats;
 	bool loose;
 	bool kmalloc;
+	unsigned int last;
 };
 
 /* Slabs that the kernel was told of: slub_debug=A,kmalloc* */
@@ -346,6 +354,13 @@ static void only_kmalloc(bool on)
 		     "cache-filter");
 }
 
+/* The kernel is to say where each failure is. */
+static void nth_trace(bool on)
+{
+	must(write_file("/sys/kernel/debug/failslab/verbose", on ? "2" : "0") ?:
+	     write_file("/sys/kernel/debug/fail_page_alloc/verbose", on ? "2" : "0"), "verbose");
+}
+
 static bool tables_shared(void)
 {
 	struct vtdpasid_get_info info;
@@ -354,9 +369,31 @@ static bool tables_shared(void)
 	return info.out_pasid_table != VTDPASID_TABLE_DEVICE;
 }
 
+/* The first allocation of a call that is to fail. */
+static unsigned int sweep_first(const struct sweep *s)
+{
+	unsigned int count;
+
+	if (!s->last || dry)
+		return 1;
+	nth_arm(MOST);
+	must(s->call(), s->name);
+	count = MOST - nth_left();
+	s->after();
+	return count > s->last ? count - s->last : 1;
+}
+
+/* Is the first one that fails before any of the module's own? */
+static void sweep_check_first(const struct sweep *s, int log)
+{
+	if (kmsg_count(log, "do_one_initcall", false))
+		complain("of the module's own allocations there are more than %u", s->last);
+	close(log);
+}
+
 static void run_sweep(const struct sweep *s)
 {
-	unsigned int n, refused = 0, injected = 0;
+	unsigned int n, first, refused = 0, injected = 0;
 	struct snapshot old, now;
 	bool failed = true;
 	int rc;
@@ -367,15 +404,24 @@ static void run_sweep(const struct sweep *s)
 		return;
 	}
 	complaints = 0;
-	for (n = 1; failed && n < MOST; n++) {
+	first = sweep_first(s);
+	for (n = first; failed && n < MOST; n++) {
+		int log = s->last && !dry && n == first ? kmsg_open() : -1;
+
 		if (s->before)
 			s->before();
 		snapshot_take(&old);
 		only_kmalloc(s->kmalloc);
+		if (log >= 0)
+			nth_trace(true);
 		nth_arm(n);
 		rc = s->call();
 		failed = nth_disarm();
 		injected += failed;
+		if (log >= 0) {
+			nth_trace(false);
+			sweep_check_first(s, log);
+		}
 		if (FAILED(rc)) {
 			if (s->never || !failed || (rc != -ENOMEM && !s->loose))
 				complain("failure %u: %s", n, name_of(rc));
@@ -955,7 +1001,7 @@ static void after_unload(void)
 
 static const struct sweep loads[] = {
 	{ .name = "insmod", .call = call_load, .use = use_load, .after = after_load,
-	  .loose = true },
+	  .loose = true, .last = 250 },
 	{ .name = "rmmod", .before = load, .call = call_unload, .after = after_unload,
 	  .never = true },
 	{ .name = "rmmod, taken over", .before = load_taken, .call = call_unload,

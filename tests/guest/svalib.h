@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "tap.h"
+#include "kmsg.h"
 #include "lib.h"
 
 #ifndef MADV_PAGEOUT
@@ -333,53 +334,7 @@ static bool __sva_unused swap_out(volatile void *p, size_t len)
 	return false;
 }
 
-/* ---- the kernel's log and interrupts ---------------------------------------- */
-
-/* From now on; close() it. */
-static int __sva_unused kmsg_open(void)
-{
-	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-
-	if (fd < 0)
-		fatal("/dev/kmsg: %s", strerror(errno));
-	lseek(fd, 0, SEEK_END);
-	return fd;
-}
-
-/* Lines of the kernel's since then with @word in them, or all but PCI resets. */
-static unsigned int __sva_unused kmsg_count(int fd, const char *word, bool show)
-{
-	char record[8192], *text, *end;
-	unsigned int n = 0;
-	ssize_t len;
-
-	for (;;) {
-		len = read(fd, record, sizeof(record) - 1);
-		if (len < 0 && errno == EPIPE)
-			continue;
-		if (len <= 0)
-			return n;
-		record[len] = 0;
-		text = strchr(record, ';');
-		if (!text || strtol(record, NULL, 10) >> 3)
-			continue;
-		end = strchr(++text, '\n');
-		if (end)
-			*end = 0;
-		if (word && !strstr(text, word))
-			continue;
-		/*
-		 * Newer kernels tell of each reset of a function, and all of a
-		 * machine that was kept waiting.
-		 */
-		if (!word && (strstr(text, ": resetting") || strstr(text, ": reset done") ||
-			      strstr(text, "hrtimer: interrupt took")))
-			continue;
-		if (show)
-			tap_diag("kernel log: %s", text);
-		n++;
-	}
-}
+/* ---- interrupts -------------------------------------------------------------- */
 
 /* How often the interrupts of that name came, on all CPUs. -1: no such line. */
 static long __sva_unused interrupts(const char *name)
