@@ -39,6 +39,7 @@ struct nl {
 	uint32_t seq;
 	char buf[32768];
 	size_t len, pos;
+	unsigned int parts;	/* so often something came */
 	char msg[160];		/* of the kernel, with the last error */
 	bool intr;		/* a message said NLM_F_DUMP_INTR */
 };
@@ -130,6 +131,7 @@ static int nl_fill(struct nl *nl, int timeout_ms)
 	if (n < 0)
 		return -errno;
 	nl->len = n;
+	nl->parts++;
 	return 0;
 }
 
@@ -767,6 +769,49 @@ static void test_end_of_process(void)
 	no_event("the end of a process");
 }
 
+/* More bindings than the first part of a list has room for (4 KiB). */
+#define BINDINGS	40
+
+static void test_long_list(void)
+{
+	static struct object o[BINDINGS + 8];
+	static struct bound b[BINDINGS];
+	static struct nl fresh;
+	unsigned int i, k, once = 0;
+	struct child child;
+	int n;
+
+	for (i = 0; i < BINDINGS; i++) {
+		if (child_start(&child, mortal, (void *)1) ||
+		    msg_recv(child.sock, &b[i], sizeof(b[i]), MS) != sizeof(b[i]) || b[i].rc)
+			fatal("a child that binds");
+		child_wait(&child, MS);
+		event_is(o, VTDPASID_EVENT_BIND, "one of many");
+		event_is(o, VTDPASID_EVENT_MM_GONE, "one of many");
+	}
+	/* Parts become larger when the kernel has seen a large buffer. */
+	fresh.fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
+	fresh.family = cli.family;
+	n = nl_list(&fresh, VTDPASID_NL_CMD_BINDING_GET, o, ARRAY_SIZE(o));
+	nl_close(&fresh);
+	tap_is(n, BINDINGS + 1, "a long list of bindings");
+	tap_ok(fresh.parts > 1, "comes in %u parts", fresh.parts);
+	for (i = 0; i < BINDINGS; i++) {
+		unsigned int found = 0;
+
+		for (k = 0; (int)k < n; k++)
+			found += o[k].num[VTDPASID_A_BINDING_PASID] == b[i].pasid;
+		once += found == 1;
+	}
+	tap_is(once, BINDINGS, "has each binding once");
+	for (i = 0; i < BINDINGS; i++) {
+		if (vt_unbind(bed.fd, b[i].binding) || vt_pasid_free(bed.fd, b[i].pasid))
+			fatal("UNBIND, PASID_FREE");
+		event_is(o, VTDPASID_EVENT_UNBIND, "one of many");
+	}
+	no_event("many bindings");
+}
+
 /* ---- lists that change, and storms ------------------------------------------------------ */
 
 /* Numbers that make more than one part, of 32 KiB at most */
@@ -976,6 +1021,7 @@ int main(void)
 	test_page_request(binding, pasid);
 	test_lists(binding, pasid, "after DMA and faults");
 	test_end_of_process();
+	test_long_list();
 	test_interrupted();
 	test_storm(pasid);
 	test_end(binding, pasid);

@@ -101,6 +101,33 @@ static void delivered_far(void)
 	delivered_by(W_CAP_WITH(0x101ull << 24, 0x3ffull << 24));
 }
 
+/* Whom nobody owns, and who goes on trying, loses its bus mastering. */
+static void stray(void)
+{
+	struct wfn *unowned, *fn;
+	u32 pasid;
+
+	world_start_simple(W_CAP, W_ECAP, 1);
+	sched_hook = NULL;
+	prefetch_pick = NULL;
+	w_takeover(0);
+	w_open(0);
+	fn = w_fn(0, F_CLAIMED);
+	unowned = w_fn(0, F_UNOWNED);
+	tap_is(w_attach(0, fn, 0), 0, "attach");
+	tap_is(w_bind(0, fn, w.proc[0], false, 0, &pasid), 0, "bind");
+	for (int i = 0; i < 1000 && pci_has_bme(unowned->pdev); i++) {
+		w_dma(unowned, NO_PASID, 0x1000, true);
+		w_dma(fn, pasid + 1, 0x1000, true);
+		shim_run_work();
+		co_finish();
+	}
+	tap_ok(!pci_has_bme(unowned->pdev), "a function that nobody owns is cut off");
+	tap_ok(pci_has_bme(fn->pdev), "one that is attached has its faults");
+	world_stop();
+	tap_clean("no rule was broken");
+}
+
 /* Readers of events: so many in 20 ms, then a rest until they are over. */
 #define MOST	128
 
@@ -137,6 +164,7 @@ int main(int argc, char **argv)
 	tap_part(reasons);
 	tap_part(delivered);
 	tap_part(delivered_far);
+	tap_part(stray);
 	tap_part(paced);
 	return tap_done();
 }
