@@ -27,6 +27,13 @@ void vtdp_events_exit(struct vtdp_events *events)
 	kvfree(events->ring);
 }
 
+static struct vtdpasid_event *events_slot(struct vtdp_events *events,
+					  unsigned int position)
+{
+	lockdep_assert_held(&events->lock);
+	return &events->ring[position % VTDP_EVENTS];
+}
+
 /* Queue an event, all but size and lost. Context: any. */
 static void events_push(struct vtdp_events *events,
 			const struct vtdpasid_event *event)
@@ -38,7 +45,7 @@ static void events_push(struct vtdp_events *events,
 	if (events->tail - events->head == VTDP_EVENTS) {
 		events->lost++;
 	} else {
-		slot = &events->ring[events->tail % VTDP_EVENTS];
+		slot = events_slot(events, events->tail);
 		*slot = *event;
 		slot->size = sizeof(*event);
 		slot->lost = events->lost;
@@ -61,7 +68,7 @@ static bool events_take(struct vtdp_events *events, struct vtdpasid_event *event
 
 	spin_lock_irq(&events->lock);
 	if (events->head != events->tail) {
-		*event = events->ring[events->head % VTDP_EVENTS];
+		*event = *events_slot(events, events->head);
 		WRITE_ONCE(events->head, events->head + 1);
 		found = true;
 	}
@@ -78,10 +85,10 @@ static void events_return(struct vtdp_events *events,
 {
 	spin_lock_irq(&events->lock);
 	if (events->tail - events->head == VTDP_EVENTS) {
-		events->ring[events->head % VTDP_EVENTS].lost += event->lost + 1;
+		events_slot(events, events->head)->lost += event->lost + 1;
 	} else {
 		WRITE_ONCE(events->head, events->head - 1);
-		events->ring[events->head % VTDP_EVENTS] = *event;
+		*events_slot(events, events->head) = *event;
 	}
 	spin_unlock_irq(&events->lock);
 }

@@ -195,13 +195,13 @@ int pci_enable_ats(struct pci_dev *d, int ps)
 		return -EBUSY;
 	set16(d, POS_ATS + PCI_ATS_CTRL, d->forgetful ? 0 : PCI_ATS_CTRL_ENABLE);
 	d->ats_enabled = true;
+	d->slept = false;
 	return 0;
 }
 
 void pci_disable_ats(struct pci_dev *d)
 {
-	if (!d->ats_enabled ||
-	    (!(cfg16(d, POS_ATS + PCI_ATS_CTRL) & PCI_ATS_CTRL_ENABLE) && !d->forgetful && !d->ats_fails))
+	if (!d->ats_enabled || (!(cfg16(d, POS_ATS + PCI_ATS_CTRL) & PCI_ATS_CTRL_ENABLE) && !d->slept))
 		fail_rule("PCI order", "%s: ATS off, which is not on", pci_name(d));
 	d->ats_enabled = false;
 	pci_write_config_word(d, POS_ATS + PCI_ATS_CTRL, 0);
@@ -368,6 +368,7 @@ void pci_power_cycle(void)
 		set16(d, POS_PASID + PCI_PASID_CTRL, 0);
 		set16(d, POS_PRI + PCI_PRI_CTRL, 0);
 		set16(d, POS_ACS + PCI_ACS_CTRL, 0);
+		d->slept = true;
 		model_atc_reset(~0u, pci_dev_id(d));
 	}
 }

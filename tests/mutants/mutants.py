@@ -52,7 +52,7 @@ BUILD = os.path.join(TOP, "build", "mutants")
 GUEST = {
     "acs": "preflight", "ats": "sva/s_attach", "bind": "memory/t_dma",
     "chardev": "abi", "client": "abi", "device": "abi", "event": "abi",
-    "main": "abi", "owner": "life", "pasid_alloc": "abi", "pin": "sva/s_pin",
+    "main": "life", "owner": "life", "pasid_alloc": "abi", "pin": "sva/s_pin",
     "power": "sleep", "space": "memory/t_mm", "vtd_fault": "sva/s_fault",
     "vtd_irq": "sva/s_fault", "vtd_prq": "sva/s_prq", "vtd_unit": "life",
     "walk": "abi", "pasid_table": "many", "vtd_ctx": "life",

@@ -873,6 +873,7 @@ struct pci_dev {
 	bool ats_fails;		/* pci_enable_ats() does */
 	bool pasid_fails;	/* pci_enable_pasid() does */
 	bool enable_fails;	/* pci_enable_device() does */
+	bool slept;		/* without power; what was on is off */
 	bool forgetful;		/* its capabilities cannot be switched on any more */
 	unsigned int resets;
 	struct pci_driver *match;	/* driver_override */
