@@ -749,8 +749,11 @@ struct kmem_cache *kmem_cache_create(const char *name, unsigned int size,
 				     unsigned int align, unsigned int flags,
 				     void (*construct)(void *object))
 {
-	struct kmem_cache *cache = calloc(1, sizeof(*cache));
+	struct kmem_cache *cache;
 
+	if (shim_alloc_fails())
+		return NULL;
+	cache = calloc(1, sizeof(*cache));
 	cache->size = size;
 	cache->construct = construct;
 	return cache;
