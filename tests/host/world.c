@@ -374,10 +374,13 @@ unsigned int w_unanswered(struct wfn *fn)
 	return count;
 }
 
-/* All that a binding was asked for before its end began has an answer. */
+/*
+ * All that a binding was asked for before its end began has an answer; but for
+ * those of a function that was pulled out, to whom none can be brought.
+ */
 static void groups_check(const struct wbinding *b, const char *when)
 {
-	if (w.broken || b->fn->stopped || !pci_pri_is_on(b->fn->pdev))
+	if (w.broken || b->fn->stopped || !b->fn->pdev->present || !pci_pri_is_on(b->fn->pdev))
 		return;
 	for (unsigned int i = 0; i < W_GROUPS; i++) {
 		const struct wgroup *g = &b->fn->group[i];
@@ -391,10 +394,13 @@ static void groups_check(const struct wbinding *b, const char *when)
 /* The function was detached, reset or removed: it waits for nothing any more. */
 static void groups_forget(struct wfn *fn, const char *when)
 {
+	/* A unit that is being handed back may have the registers of its queue reset by half. */
+	bool still = !mutex_is_locked(&vtdp_lock) || lockdep_is_held(&vtdp_lock);
+
 	/* It says when it has them all (PCIe 10.5.2), or was reset. */
 	model_responses_push(fn->unit, pci_dev_id(fn->pdev));
 	if (!w.broken && model_translating(fn->unit)) {
-		if (model_requests_left(fn->unit, pci_dev_id(fn->pdev)))
+		if (still && model_requests_left(fn->unit, pci_dev_id(fn->pdev)))
 			fail_rule("page request left", "%s, %s", pci_name(fn->pdev), when);
 		/* Those it waited for when its page requests went off, too. */
 		if (w_unanswered(fn))
@@ -535,6 +541,7 @@ int w_bind(int c, struct wfn *fn, struct umm *u, bool no_pasid, u32 pasid, u32 *
 		.flags = no_pasid ? VTDPASID_BIND_NO_PASID : 0 };
 	struct mm_struct *was = current->mm;
 	struct wbinding *b = NULL;
+	struct vtdp_binding *made;
 	unsigned int i;
 	u64 begun;
 	int err;
@@ -566,8 +573,10 @@ int w_bind(int c, struct wfn *fn, struct umm *u, bool no_pasid, u32 pasid, u32 *
 		 * While it waited its function may have been detached, and the
 		 * number of the device given to another.
 		 */
-		for (i = 0; i < w.fns && b->doomed; i++)
-			if (w.fn[i].client == c && w.fn[i].id == arg.device)
+		made = xa_load(&w.client[c]->bindings, arg.out_binding);
+		for (i = 0; i < w.fns && made; i++)
+			if (w.fn[i].unit == made->device->unit->index &&
+			    pci_dev_id(w.fn[i].pdev) == made->device->rid)
 				b->fn = &w.fn[i];
 		umm_synced(u, begun, 0, ~0ull, !bound_elsewhere(b));
 		if (!no_pasid && !arg.out_pasid)
