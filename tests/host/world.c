@@ -593,23 +593,35 @@ int w_bind(int c, struct wfn *fn, struct umm *u, bool no_pasid, u32 pasid, u32 *
 	return leave(c, err);
 }
 
+/* Of a number that another binding had when it was called: that one has ended. */
+static void unbound_another(int c, u32 id)
+{
+	for (unsigned int i = 0; i < W_BINDINGS; i++)
+		if ((w.wb[i].state == WB_LIVE || w.wb[i].state == WB_MAYBE) && w.wb[i].client == c &&
+		    w.wb[i].id == id && !xa_load(&w.client[c]->bindings, id))
+			w.wb[i].state = WB_FREE;
+}
+
 int w_unbind(struct wbinding *b)
 {
 	struct mm_struct *was = current->mm;
 	int c = b->client, err;
 	struct umm *u = b->mm;
+	u32 id = b->id;
 
 	if (b->state != WB_LIVE || !enter(c))
 		return -EBADF;
 	b->state = WB_ENDING;
 	b->ending_since = ++w.now;
 	current->mm = &u->mm;
-	err = vtdp_client_unbind(w.client[c], b->id);
+	err = vtdp_client_unbind(w.client[c], id);
 	current->mm = was;
 	if (b->state == WB_ENDING && err != -EINTR)
 		binding_ended(b, "after unbind");
 	else if (b->state == WB_ENDING)
 		b->state = WB_LIVE;
+	else if (!err)
+		unbound_another(c, id);
 	return leave(c, err);
 }
 
