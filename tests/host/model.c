@@ -303,6 +303,11 @@ static void gcmd(struct unit *u, u32 v)
 	}
 }
 
+static u64 requests_between(const struct unit *u, u64 from, u64 to)
+{
+	return (to - from) % (PAGE_SIZE << (u->pqa & 7));
+}
+
 static void reg_write(struct unit *u, unsigned int reg, u64 v)
 {
 	switch (reg) {
@@ -328,12 +333,18 @@ static void reg_write(struct unit *u, unsigned int reg, u64 v)
 		u->iqa = v;
 		return;
 	case 0xc0:
-		u->pqh = v & ~31ull;
+		v &= ~31ull;
+		/* Else it moves on to the tail at most. */
+		u->pq_reset = requests_between(u, u->pqh, v) > requests_between(u, u->pqh, u->pqt);
+		u->pqh = v;
 		/* Nothing would tell of those that came between the two. */
 		if (u->pqh != u->pqt && !u->pqt_seen)
 			fail_rule("page requests", "PPR was cleared after PQT was read, and some are left");
 		return;
-	case 0xc8: u->pqt = v & ~31ull; return;
+	case 0xc8:
+		u->pqt = v & ~31ull;
+		u->pq_reset = false;
+		return;
 	case 0xd0: u->pqa = v; return;
 	case 0xdc:
 		if (v & PRS_PRO && u->prs & PRS_PRO && u->pqh != u->pqt)

@@ -144,7 +144,8 @@ bool model_requests_left(unsigned int unit, u16 rid)
 	for (unsigned int i = 0; i < u->nreq; i++)
 		if ((u16)(u->req[i].qw[0] >> 16) == rid)
 			return true;
-	if (u->pqa & ADDR_MASK)
+	/* Set back, the head is before what was read long ago. */
+	if (u->pqa & ADDR_MASK && !u->pq_reset)
 		for (at = u->pqh; at != u->pqt; at = (at + 32) % (PAGE_SIZE << (u->pqa & 7)))
 			if ((u16)(*(u64 *)(arena + ((u->pqa & ADDR_MASK) + at - ARENA_PHYS)) >> 16) == rid)
 				return true;

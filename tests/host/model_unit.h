@@ -100,6 +100,7 @@ struct unit {
 	u64 *shot;			/* descriptors as they were at the doorbell */
 	bool last_was_wait;
 	bool pqt_seen;			/* since PPR was cleared */
+	bool pq_reset;			/* PQH was set back, and PQT not yet */
 	bool fenced;
 	unsigned int rests;		/* so long it fetches nothing */
 	/* what has been invalidated since SRTP, in this order */

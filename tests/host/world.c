@@ -394,13 +394,10 @@ static void groups_check(const struct wbinding *b, const char *when)
 /* The function was detached, reset or removed: it waits for nothing any more. */
 static void groups_forget(struct wfn *fn, const char *when)
 {
-	/* A unit that is being handed back may have the registers of its queue reset by half. */
-	bool still = !mutex_is_locked(&vtdp_lock) || lockdep_is_held(&vtdp_lock);
-
 	/* It says when it has them all (PCIe 10.5.2), or was reset. */
 	model_responses_push(fn->unit, pci_dev_id(fn->pdev));
 	if (!w.broken && model_translating(fn->unit)) {
-		if (still && model_requests_left(fn->unit, pci_dev_id(fn->pdev)))
+		if (model_requests_left(fn->unit, pci_dev_id(fn->pdev)))
 			fail_rule("page request left", "%s, %s", pci_name(fn->pdev), when);
 		/* Those it waited for when its page requests went off, too. */
 		if (w_unanswered(fn))
