@@ -186,6 +186,7 @@ bool pci_ats_is_on(const struct pci_dev *d);
 bool pci_pri_is_on(const struct pci_dev *d);
 void pci_bind_driver(struct pci_dev *d, struct pci_driver *drv);	/* NULL: unbind */
 void pci_unplug(struct pci_dev *d, bool surprise);
+unsigned int pci_acs_ctrl(const struct pci_dev *d);
 void pci_suspend_all(void);
 void pci_power_cycle(void);
 void pci_resume_all(void);

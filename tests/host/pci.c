@@ -117,6 +117,8 @@ bool pci_has_bme(const struct pci_dev *d) { return cfg16(d, PCI_COMMAND) & PCI_C
 bool pci_ats_is_on(const struct pci_dev *d) { return cfg16(d, POS_ATS + PCI_ATS_CTRL) & PCI_ATS_CTRL_ENABLE; }
 bool pci_pri_is_on(const struct pci_dev *d) { return cfg16(d, POS_PRI + PCI_PRI_CTRL) & PCI_PRI_CTRL_ENABLE; }
 
+unsigned int pci_acs_ctrl(const struct pci_dev *d) { return cfg16(d, POS_ACS + PCI_ACS_CTRL); }
+
 int pci_read_config_word(struct pci_dev *d, int where, u16 *v)
 {
 	*v = d->present ? cfg16(d, where) : 0xffff;
@@ -342,19 +344,24 @@ void pci_plug(struct pci_dev *d)
 
 /* ---- sleep ------------------------------------------------------------------ */
 
-/* Drivers put their functions to rest. */
-void pci_suspend_all(void)
+/* Drivers put their functions to rest, or wake them. */
+static void drivers_sleep(bool sleep)
 {
 	struct pci_dev *d;
 
 	list_for_each_entry(d, &functions, node) {
-		if (!d->dev.driver)
-			continue;
-		if (d->dev.driver->pm)
-			d->dev.driver->pm->suspend(&d->dev);
-		else
-			pci_clear_master(d);
+		const struct dev_pm_ops *pm = d->dev.driver ? d->dev.driver->pm : NULL;
+
+		if (pm)
+			(sleep ? pm->suspend : pm->resume)(&d->dev);
+		else if (d->dev.driver)
+			(sleep ? pci_clear_master : pci_set_master)(d);
 	}
+}
+
+void pci_suspend_all(void)
+{
+	drivers_sleep(true);
 }
 
 /* All functions and ports lose what they were told. */
@@ -391,12 +398,5 @@ void pci_resume_all(void)
 		if (d->ats_enabled)
 			set16(d, POS_ATS + PCI_ATS_CTRL, PCI_ATS_CTRL_ENABLE);
 	}
-	list_for_each_entry(d, &functions, node) {
-		if (!d->dev.driver)
-			continue;
-		if (d->dev.driver->pm)
-			d->dev.driver->pm->resume(&d->dev);
-		else
-			pci_set_master(d);
-	}
+	drivers_sleep(false);
 }

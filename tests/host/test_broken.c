@@ -479,63 +479,67 @@ static void refused_all(void)
 	stop_broken();
 }
 
-/* A bind that was far when the unit refused is undone, or leaves what may be in use. */
+/*
+ * What has begun when the unit refuses is undone, but for what it may still use:
+ * entries rest, tables stay in memory, functions are cut off.
+ */
+static void refused_from_now(const char *what, int (*call)(void))
+{
+	conduct.refuse = ~0u;
+	tap_is(call(), -EIO, "%s, refused", what);
+	tap_is(unit->state, VTDPASID_UNIT_BROKEN, "breaks the unit");
+	tap_ok(!pci_has_bme(bad->pdev) && !pci_has_bme(good->pdev), "its functions are cut off");
+	tap_clean("no rule was broken");
+	stop_broken();
+}
+
+static int bind_plain(void) { return w_bind(0, good, w.proc[2], true, 0, NULL); }
+static int unbind_plain(void) { return w_unbind(w_binding(good, w.proc[2], true)); }
+
 static void refused_bind(void)
 {
 	start();
-	conduct.refuse = ~0u;
-	tap_is(w_bind(0, good, w.proc[2], true, 0, NULL), -EIO, "BIND without PASID, refused");
-	tap_is(unit->state, VTDPASID_UNIT_BROKEN, "breaks the unit");
-	tap_clean("no rule was broken");
-	stop_broken();
+	refused_from_now("BIND without PASID", bind_plain);
 }
 
 static void refused_unbind(void)
 {
 	start();
-	OK(w_bind(0, good, w.proc[2], true, 0, NULL));
-	conduct.refuse = ~0u;
-	tap_is(w_unbind(w_binding(good, w.proc[2], true)), -EIO, "UNBIND without PASID, refused");
-	tap_clean("no rule was broken");
-	stop_broken();
+	OK(bind_plain());
+	refused_from_now("UNBIND without PASID", unbind_plain);
+}
+
+static int exits(void)
+{
+	w_exit(w.proc[2]);
+	return -EIO;	/* nobody is told */
 }
 
 static void refused_exit(void)
 {
 	start();
-	OK(w_bind(0, good, w.proc[2], true, 0, NULL));
-	conduct.refuse = ~0u;
-	w_exit(w.proc[2]);
-	tap_is(unit->state, VTDPASID_UNIT_BROKEN, "the end of a process, refused");
-	tap_ok(!pci_has_bme(good->pdev), "cuts its function off");
-	tap_clean("no rule was broken");
-	stop_broken();
+	OK(bind_plain());
+	refused_from_now("the end of a process", exits);
 }
+
+static u32 far_pasid;	/* needs a PASID table of its own, and a larger directory */
+
+static int bind_far(void) { return w_bind(0, bad, w.proc[2], false, far_pasid, NULL); }
+static int unbind_far(void) { return w_unbind(w_binding(bad, w.proc[2], false)); }
 
 static void refused_leaf(void)
 {
-	u32 pasid;
-
 	start();
-	OK(w_reserve(0, 40000, 0, &pasid));
-	OK(w_bind(0, bad, w.proc[2], false, pasid, NULL));
-	conduct.refuse = ~0u;
-	tap_is(w_unbind(w_binding(bad, w.proc[2], false)), -EIO, "UNBIND of the only PASID of its table, refused");
-	tap_clean("the table stays in memory");
-	stop_broken();
+	OK(w_reserve(0, 40000, 0, &far_pasid));
+	OK(bind_far());
+	refused_from_now("UNBIND of the only PASID of its table", unbind_far);
 }
 
 static void refused_growth(void)
 {
-	u32 pasid;
-
 	start();
-	OK(w_reserve(0, 40000, 0, &pasid));
-	conduct.refuse = ~0u;
-	tap_is(w_bind(0, bad, w.proc[2], false, pasid, NULL), -EIO, "BIND that needs a larger directory, refused");
-	tap_is(unit->state, VTDPASID_UNIT_BROKEN, "breaks the unit");
-	tap_clean("both directories stay in memory");
-	stop_broken();
+	OK(w_reserve(0, 40000, 0, &far_pasid));
+	refused_from_now("BIND that needs a larger directory", bind_far);
 }
 
 /* Another one breaks the unit while a batch is made good for. */
@@ -793,41 +797,6 @@ static void life_goes_on(void)
 	stop("drivers below a broken unit");
 }
 
-static int suspend(void)
-{
-	int err;
-
-	mutex_lock(&vtdp_lock);
-	err = vtdp_unit_suspend(unit);
-	mutex_unlock(&vtdp_lock);
-	return err;
-}
-
-/* As power.c calls it, with functions that nobody attached. */
-static void suspended(void)
-{
-	start_plain();
-	OK(w_takeover(0));
-	mutex_lock(&unit->prq_lock);
-	tap_is(suspend(), -EBUSY, "no suspend while page requests are read");
-	mutex_unlock(&unit->prq_lock);
-	tap_is(suspend(), 0, "suspend");
-	tap_ok(!model_translating(0) && !model_serving(0), "the unit is off");
-	mutex_lock(&vtdp_lock);
-	vtdp_unit_resume(unit);
-	mutex_unlock(&vtdp_lock);
-	tap_ok(model_translating(0) && unit->state == VTDPASID_UNIT_TAKEN, "resume: it is on again");
-	stop("suspend");
-
-	start_plain();
-	OK(w_takeover(0));
-	conduct.sticky = 1u << 26;
-	tap_is(suspend(), -ETIMEDOUT, "a queue that does not go off ends the suspend");
-	tap_is(unit->state, VTDPASID_UNIT_BROKEN, "and breaks the unit");
-	tap_clean("its queue is not set up anew");
-	stop_broken();
-}
-
 /* A silent device, up to the end: hardware may report its wait after unload. */
 static void silent_at_unload(void)
 {
@@ -876,7 +845,6 @@ int main(int argc, char **argv)
 	tap_part(many_units);
 	tap_part(other_broken);
 	tap_part(life_goes_on);
-	tap_part(suspended);
 	tap_part(silent_at_unload);
 	return tap_done();
 }

@@ -447,7 +447,7 @@ static void by_number(void)
 
 static unsigned int redirects(const struct pci_dev *port)
 {
-	return port->config[0x140 + PCI_ACS_CTRL] & (PCI_ACS_RR | PCI_ACS_UF);
+	return pci_acs_ctrl(port) & (PCI_ACS_RR | PCI_ACS_UF);
 }
 
 /* ATTACH with its n-th allocation failing changes no port, for all n. */
@@ -470,17 +470,12 @@ static void no_memory_for(struct wfn *fn, const struct pci_dev *port)
 /* Access control services, on a bus below a port. */
 static void peers(void)
 {
-	struct pci_bus root = { .number = 0x40 };
 	struct pci_dev *port;
 	struct wfn *fn;
 
 	world_start_simple(W_CAP, W_ECAP, 1);
 	fn = w_fn(0, F_CLAIMED);
-	port = pci_add(&root, 0x08);
-	port->subordinate = &w.bus[0];
-	port->pcie_type = PCI_EXP_TYPE_ROOT_PORT;
-	w.bus[0].self = port;
-	w.bus[0].parent = &root;
+	port = w_port(0);
 	w_takeover(0);
 	w_open(0);
 	tap_is(w_attach(0, fn, 0), 0, "behind a port that redirects");
@@ -507,8 +502,6 @@ static void peers(void)
 	tap_is(w_bind(0, fn, w.proc[0], false, 0, NULL), -EPROTONOSUPPORT, "without PASIDs");
 	tap_is(w_bind(0, fn, w.proc[0], true, 0, NULL), -EXDEV, "and without the rest");
 	w_detach(0, fn);
-	w.bus[0].self = NULL;
-	w.bus[0].parent = NULL;
 	end("peers");
 }
 

@@ -97,18 +97,29 @@ static void slept(void)
 	tap_clean("nothing is left");
 }
 
-/* A unit without page requests has no queue of them to set up again. */
-static void slept_plain(void)
+/* One unit, taken over. */
+static void start_one(u64 cap, u64 ecap)
 {
-	world_start_simple(W_CAP_WITH(0, C_ESRTPS), W_ECAP_WITH(0, E_PRS | E_DT), 1);
+	world_start_simple(cap, ecap, 1);
 	sched_hook = NULL;
 	prefetch_pick = NULL;
 	claimed = w_fn(0, F_CLAIMED);
 	OK(w_takeover(0));
 	w_open(0);
+}
+
+static void bind_one(void)
+{
 	umm_map(w.proc[0], VA(0), PAGE_SIZE, true, false);
 	OK(w_attach(0, claimed, 0));
 	OK(w_bind(0, claimed, w.proc[0], false, 0, &pasid));
+}
+
+/* A unit without page requests has no queue of them to set up again. */
+static void slept_plain(void)
+{
+	start_one(W_CAP_WITH(0, C_ESRTPS), W_ECAP_WITH(0, E_PRS | E_DT));
+	bind_one();
 	OK(shim_suspend());
 	model_power_cycle(0);
 	pci_power_cycle();
@@ -150,39 +161,30 @@ static void half(void)
 	tap_clean("nothing is left");
 }
 
-/* A port that is told to redirect requests, above the claimed function. */
-static struct pci_dev *port_above(struct pci_bus *root)
+/* A queue that does not go off: the unit may not be left half off. */
+static void queue_stays_on(void)
 {
-	struct pci_dev *port = pci_add(root, 0x08);
-
-	port->subordinate = &w.bus[0];
-	port->pcie_type = PCI_EXP_TYPE_ROOT_PORT;
-	w.bus[0].self = port;
-	w.bus[0].parent = root;
-	return port;
+	start_one(W_CAP, W_ECAP);
+	conduct.sticky = 1u << 26;
+	tap_is(shim_suspend(), -ETIMEDOUT, "a queue that does not go off ends the suspend");
+	tap_is(vtdp_unit_by_index(0)->state, VTDPASID_UNIT_BROKEN, "and breaks the unit");
+	tap_clean("its queue is not set up anew");
+	tap_leave();
 }
 
 static bool redirects(const struct pci_dev *port)
 {
-	return (port->config[0x140 + PCI_ACS_CTRL] & VTDP_ACS_NEEDED) == VTDP_ACS_NEEDED;
+	return (pci_acs_ctrl(port) & VTDP_ACS_NEEDED) == VTDP_ACS_NEEDED;
 }
 
 /* It forgets what the PCI core does not know; then it forgets for good. */
 static void ports(void)
 {
-	struct pci_bus root = { .number = 0x40 };
 	struct pci_dev *port;
 
-	world_start_simple(W_CAP, W_ECAP, 1);
-	sched_hook = NULL;
-	prefetch_pick = NULL;
-	port = port_above(&root);
-	claimed = w_fn(0, F_CLAIMED);
-	OK(w_takeover(0));
-	w_open(0);
-	umm_map(w.proc[0], VA(0), PAGE_SIZE, true, false);
-	OK(w_attach(0, claimed, 0));
-	OK(w_bind(0, claimed, w.proc[0], false, 0, &pasid));
+	start_one(W_CAP, W_ECAP);
+	port = w_port(0);
+	bind_one();
 	for (unsigned int i = 0; i < 2; i++) {
 		OK(shim_suspend());
 		model_power_cycle(0);
@@ -211,8 +213,6 @@ static void ports(void)
 	shim_resume();
 	tap_ok(!redirects(port) && !pci_has_bme(claimed->pdev), "firmware's own is not restored: no DMA");
 	w_detach(0, claimed);
-	w.bus[0].self = NULL;
-	w.bus[0].parent = NULL;
 	world_stop();
 	tap_clean("no rule was broken");
 }
@@ -297,6 +297,7 @@ int main(int argc, char **argv)
 	tap_part(slept);
 	tap_part(slept_plain);
 	tap_part(half);
+	tap_part(queue_stays_on);
 	tap_part(ports);
 	tap_part(without_pasids);
 	tap_part(without_ats);

@@ -91,6 +91,20 @@ struct wfn *w_more(unsigned int unit, unsigned int devfn)
 	return f;
 }
 
+struct pci_dev *w_port(unsigned int unit)
+{
+	static struct pci_bus root;
+	struct pci_dev *port;
+
+	root = (struct pci_bus){ .number = 0x40 };
+	port = pci_add(&root, 0x08);
+	port->subordinate = &w.bus[unit];
+	port->pcie_type = PCI_EXP_TYPE_ROOT_PORT;
+	w.bus[unit].self = port;
+	w.bus[unit].parent = &root;
+	return port;
+}
+
 static void sched_dma(void)
 {
 	if (one_in(w_dma_rate))
@@ -590,7 +604,10 @@ int w_bind(int c, struct wfn *fn, struct umm *u, bool no_pasid, u32 pasid, u32 *
 	return leave(c, err);
 }
 
-/* Of a number that another binding had when it was called: that one has ended. */
+/*
+ * Somebody else had ended the binding, and its number was given to another one
+ * before the call came to it: so it is that one which has ended.
+ */
 static void unbound_another(int c, u32 id)
 {
 	for (unsigned int i = 0; i < W_BINDINGS; i++)

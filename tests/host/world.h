@@ -104,6 +104,8 @@ void world_stop(void);	/* close, hand back, unload; nothing may be left */
 struct wfn *w_fn(unsigned int unit, unsigned int place);
 /* Another one like F_CLAIMED; of the last unit, which covers what no other does. */
 struct wfn *w_more(unsigned int unit, unsigned int devfn);
+/* A root port above a unit's bus, able to redirect requests; of one unit at most. */
+struct pci_dev *w_port(unsigned int unit);
 void w_as(struct umm *u);	/* who the calling task is */
 
 int w_takeover(unsigned int unit);
