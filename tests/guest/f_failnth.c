@@ -369,10 +369,14 @@ static bool tables_shared(void)
 	return info.out_pasid_table != VTDPASID_TABLE_DEVICE;
 }
 
-/* The first allocation of a call that is to fail. */
+/*
+ * The first allocation of a call that is to fail; with @last it has to be before
+ * any of the module's own.
+ */
 static unsigned int sweep_first(const struct sweep *s)
 {
-	unsigned int count;
+	unsigned int count, first;
+	int log, rc;
 
 	if (!s->last || dry)
 		return 1;
@@ -380,20 +384,25 @@ static unsigned int sweep_first(const struct sweep *s)
 	must(s->call(), s->name);
 	count = MOST - nth_left();
 	s->after();
-	return count > s->last ? count - s->last : 1;
-}
+	first = count > s->last ? count - s->last : 1;
 
-/* Is the first one that fails before any of the module's own? */
-static void sweep_check_first(const struct sweep *s, int log)
-{
+	log = kmsg_open();
+	nth_trace(true);
+	nth_arm(first);
+	rc = s->call();
+	nth_disarm();
+	nth_trace(false);
 	if (kmsg_count(log, "do_one_initcall", false))
 		complain("of the module's own allocations there are more than %u", s->last);
 	close(log);
+	if (!FAILED(rc))
+		s->after();
+	return first;
 }
 
 static void run_sweep(const struct sweep *s)
 {
-	unsigned int n, first, refused = 0, injected = 0;
+	unsigned int n, refused = 0, injected = 0;
 	struct snapshot old, now;
 	bool failed = true;
 	int rc;
@@ -404,24 +413,15 @@ static void run_sweep(const struct sweep *s)
 		return;
 	}
 	complaints = 0;
-	first = sweep_first(s);
-	for (n = first; failed && n < MOST; n++) {
-		int log = s->last && !dry && n == first ? kmsg_open() : -1;
-
+	for (n = sweep_first(s); failed && n < MOST; n++) {
 		if (s->before)
 			s->before();
 		snapshot_take(&old);
 		only_kmalloc(s->kmalloc);
-		if (log >= 0)
-			nth_trace(true);
 		nth_arm(n);
 		rc = s->call();
 		failed = nth_disarm();
 		injected += failed;
-		if (log >= 0) {
-			nth_trace(false);
-			sweep_check_first(s, log);
-		}
 		if (FAILED(rc)) {
 			if (s->never || !failed || (rc != -ENOMEM && !s->loose))
 				complain("failure %u: %s", n, name_of(rc));

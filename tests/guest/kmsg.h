@@ -24,26 +24,41 @@ static inline int kmsg_open(void)
 	return fd;
 }
 
-/* Lines of the kernel's since then with @word in them, or all but PCI resets. */
-static inline unsigned int kmsg_count(int fd, const char *word, bool show)
+struct kmsg_record {
+	char raw[8192];
+};
+
+/* The next line of the kernel's own, in @record; NULL: there is none yet. */
+static inline const char *kmsg_next(int fd, struct kmsg_record *record)
 {
-	char record[8192], *text, *end;
-	unsigned int n = 0;
+	char *text, *end;
 	ssize_t len;
 
 	for (;;) {
-		len = read(fd, record, sizeof(record) - 1);
+		len = read(fd, record->raw, sizeof(record->raw) - 1);
 		if (len < 0 && errno == EPIPE)
 			continue;
 		if (len <= 0)
-			return n;
-		record[len] = 0;
-		text = strchr(record, ';');
-		if (!text || strtol(record, NULL, 10) >> 3)
+			return NULL;
+		record->raw[len] = 0;
+		text = strchr(record->raw, ';');
+		if (!text || strtol(record->raw, NULL, 10) >> 3)
 			continue;
 		end = strchr(++text, '\n');
 		if (end)
 			*end = 0;
+		return text;
+	}
+}
+
+/* Lines of the kernel's since then with @word in them, or all but PCI resets. */
+static inline unsigned int kmsg_count(int fd, const char *word, bool show)
+{
+	struct kmsg_record record;
+	unsigned int n = 0;
+	const char *text;
+
+	while ((text = kmsg_next(fd, &record))) {
 		if (word && !strstr(text, word))
 			continue;
 		/*
@@ -57,6 +72,7 @@ static inline unsigned int kmsg_count(int fd, const char *word, bool show)
 			tap_diag("kernel log: %s", text);
 		n++;
 	}
+	return n;
 }
 
 #endif

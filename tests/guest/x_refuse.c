@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "kmsg.h"
 #include "lib.h"
 #include "tap.h"
 
@@ -47,38 +48,19 @@ static const struct refusal refusals[] = {
 
 /* ---- the kernel log --------------------------------------------------------- */
 
-static int kmsg_open(bool from_start)
-{
-	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-
-	if (fd < 0)
-		fatal("/dev/kmsg: %s", strerror(errno));
-	lseek(fd, 0, from_start ? SEEK_SET : SEEK_END);
-	return fd;
-}
-
 /*
  * Reads on. Returns how many lines of the module there are that have all the
  * words; *lines counts all of its lines.
  */
-static int kmsg_count(int fd, const char *const words[3], int *lines)
+static int log_count(int fd, const char *const words[3], int *lines)
 {
-	char record[4096];
+	struct kmsg_record record;
+	const char *text;
 	int found = 0, i;
-	ssize_t n;
 
 	*lines = 0;
-	for (;;) {
-		char *text;
-
-		n = read(fd, record, sizeof(record) - 1);
-		if (n < 0 && errno == EPIPE)
-			continue;
-		if (n <= 0)
-			return found;
-		record[n] = 0;
-		text = strchr(record, ';');
-		if (!text || strncmp(text + 1, "vtdpasid", 8))
+	while ((text = kmsg_next(fd, &record))) {
+		if (strncmp(text, "vtdpasid", 8))
 			continue;
 		++*lines;
 		for (i = 0; i < 3 && words[i] && strstr(text, words[i]); i++)
@@ -86,8 +68,9 @@ static int kmsg_count(int fd, const char *const words[3], int *lines)
 		if (i == 3 || !words[i])
 			found++;
 		else
-			tap_diag("another line: %s", strtok(text + 1, "\n"));
+			tap_diag("another line: %s", text);
 	}
+	return found;
 }
 
 /* ---- the refusal -------------------------------------------------------------- */
@@ -110,12 +93,12 @@ static void test_refusal(int fd, const struct refusal *r)
 		uint32_t check = 0xffff;
 		int rc;
 
-		kmsg = kmsg_open(false);
+		kmsg = kmsg_open();
 		rc = vt_takeover(fd, 0, &check);
 		tap_ok(rc == r->err, "%s: takeover is refused with %s (%s)", r->name,
 		       strerror(-r->err), strerror(-rc));
 		tap_is(check, r->check, "%s: out_check names what is missing", r->name);
-		found = kmsg_count(kmsg, r->log, &lines);
+		found = log_count(kmsg, r->log, &lines);
 		tap_ok(found == 1 && lines == 1,
 		       "%s: the kernel log has one line, with '%s' and '%s' (%d of %d lines)",
 		       r->name, r->log[0], r->log[2] ? r->log[2] : r->log[1], found, lines);
@@ -159,8 +142,9 @@ static void test_none(int fd)
 	tap_is(vt_unit_info(fd, 0, &unit), -ENOENT, "none: UNIT_INFO of unit 0");
 	tap_is(vt_takeover(fd, 0, &check), -ENOENT, "none: takeover of unit 0");
 	tap_is(vt_handback(fd, 0), -ENOENT, "none: handback of unit 0");
-	kmsg = kmsg_open(true);
-	tap_is(kmsg_count(kmsg, words, &lines), 1, "none: the kernel log says so, once");
+	kmsg = kmsg_open();
+	lseek(kmsg, 0, SEEK_SET);
+	tap_is(log_count(kmsg, words, &lines), 1, "none: the kernel log says so, once");
 	close(kmsg);
 	if (!vt_pasid_alloc(fd, 0, 0, 0, &p))
 		tap_is(vt_pasid_free(fd, p), 0, "none: a PASID can be had and given back");
