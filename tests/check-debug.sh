@@ -146,7 +146,8 @@ esac
 status=0
 "$top/tests/run-guest.sh" --kernel "$kernel" --at-end "$at_end" "${args[@]}" || status=$?
 if [ -n "$coverage" ] && [ -z "$list" ]; then
-	# -O0: each line keeps code of its own.
+	# -O0: each line keeps code of its own. tap_leave() hands counts out only if
+	# libgcov's function for that is linked, which a weak symbol does not see to.
 	find "$build/host.gcov" -name '*.gcda' -delete 2>/dev/null || true
 	make --no-print-directory -s -C "$top/tests/host" O="$build/host.gcov" SAN= CLANG=false \
 		CFLAGS="-O0 -g --coverage -Wl,-u,__gcov_dump" check >"$logs/coverage-host.out" 2>&1 || {

@@ -177,7 +177,8 @@ suites() {
 			device=sva-testdev-plain
 
 	[ "$kernel" = 6.1-debug ] || return 0
-	# Each call with its n-th allocation failing.
+	# Each call with its n-th allocation failing. The kernel shows where fork() and
+	# insmod got none; what it warns of is a panic.
 	suite failnth-calls programs=f_failnth:calls seconds=300 append="slub_debug=A,kmalloc*"
 	suite failnth-ends programs=f_failnth:ends seconds=300 option="--allow-log=Call Trace:"
 	suite failnth-bus programs=f_failnth:bus seconds=300
