@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * lib: what the guest test programs share
+ * lib: what the guest test programs share, in lib*.c
  *
  * Calls that can fail return 0 (or a count, or an id) on success and a negative
  * errno, as the kernel does, so that a test can name the errno it expects. What
@@ -41,6 +41,8 @@ void fatal(const char *fmt, ...)
 uint64_t now_ms(void);
 void sleep_ms(unsigned int ms);
 void use_cpu(int cpu);
+/* There is something to read from @fd: 0, -ETIMEDOUT, or -errno. */
+int wait_readable(int fd, int timeout_ms);
 
 int write_file(const char *path, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -284,6 +286,14 @@ void edu_close(struct edu *e);
  */
 int edu_read(struct edu *e, uint64_t iova, size_t len);		/* memory to device */
 int edu_write(struct edu *e, uint64_t iova, size_t len);	/* device to memory */
+
+/* ---- a disk -------------------------------------------------------------- */
+
+/*
+ * Writes a block of QEMU's NVMe disk, whose driver is the kernel's (it passes
+ * through), and reads it back.
+ */
+bool disk_works(void);
 
 /* ---- a bed to test in ---------------------------------------------------- */
 

@@ -7,7 +7,6 @@
  * their file is told, all others work on, and the module can be unloaded.
  */
 #define _GNU_SOURCE
-#include <fcntl.h>
 #include <linux/pci_regs.h>
 
 #include "svalib.h"
@@ -34,25 +33,6 @@ static int injections(void)
 	read_file(INJECT, buf, sizeof(buf));
 	p = strchr(buf, ' ');
 	return p ? atoi(p) : -1;
-}
-
-/* A disk whose driver is the kernel's: it passes through. */
-static bool disk_works(void)
-{
-	static uint64_t seed = 1;
-	int fd = open("/dev/nvme0n1", O_RDWR | O_DIRECT | O_CLOEXEC);
-	void *buf = must_map(PAGE);
-	bool ok;
-
-	pattern_fill(buf, PAGE, ++seed);
-	ok = fd >= 0 && pwrite(fd, buf, PAGE, seed * PAGE) == (ssize_t)PAGE;
-	memset(buf, 0, PAGE);
-	ok = ok && pread(fd, buf, PAGE, seed * PAGE) == (ssize_t)PAGE &&
-	     pattern_check(buf, PAGE, seed) < 0;
-	if (fd >= 0)
-		close(fd);
-	munmap(buf, PAGE);
-	return ok;
 }
 
 static bool is_master(int i)

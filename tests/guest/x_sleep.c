@@ -8,7 +8,6 @@
  * on.
  */
 #define _GNU_SOURCE
-#include <fcntl.h>
 #include <linux/pci_regs.h>
 #include <time.h>
 
@@ -21,24 +20,6 @@ static struct {
 	struct svat d;
 	uint32_t id, binding, pasid;
 } plain, full;
-
-static bool disk_works(void)
-{
-	static uint64_t seed = 1;
-	int bd = open("/dev/nvme0n1", O_RDWR | O_DIRECT | O_CLOEXEC);
-	void *buf = must_map(PAGE);
-	bool ok;
-
-	pattern_fill(buf, PAGE, ++seed);
-	ok = bd >= 0 && pwrite(bd, buf, PAGE, seed * PAGE) == (ssize_t)PAGE;
-	memset(buf, 0, PAGE);
-	ok = ok && pread(bd, buf, PAGE, seed * PAGE) == (ssize_t)PAGE &&
-	     pattern_check(buf, PAGE, seed) < 0;
-	if (bd >= 0)
-		close(bd);
-	munmap(buf, PAGE);
-	return ok;
-}
 
 /* Three seconds of it, by the clock that runs on. Returns whether it slept. */
 static bool sleep_deep(const char *what)

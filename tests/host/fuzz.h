@@ -37,4 +37,15 @@ static inline void fuzz_broken(const char *rule)
 	abort();
 }
 
+static inline void fuzz_begin(void)
+{
+	static bool ready;
+
+	if (!ready)
+		shim_init();
+	ready = true;
+	fail_notify = fuzz_broken;
+	rnd_seed(1);
+}
+
 #endif /* FUZZ_H */

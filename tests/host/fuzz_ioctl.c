@@ -139,13 +139,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	struct input in = { data, size };
 	unsigned int i, steps;
-	static bool ready;
 
-	if (!ready)
-		shim_init();
-	ready = true;
-	fail_notify = fuzz_broken;
-	rnd_seed(1);
+	fuzz_begin();
 	world_start_simple(W_CAP, W_ECAP, 1);
 	w.conf.any_layout = true;	/* what is bound, no oracle knows here */
 	model_response_hook = no_hook;

@@ -39,12 +39,7 @@ static void parse_fault(const u8 *data)
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
-	static bool ready;
-
-	if (!ready)
-		shim_init();
-	ready = true;
-	fail_notify = fuzz_broken;
+	fuzz_begin();
 	parse_dmar(data, size);
 	if (size >= 16)
 		parse_fault(data);

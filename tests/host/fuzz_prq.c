@@ -99,13 +99,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	struct input in = { data, size };
 	unsigned int i, steps;
-	static bool ready;
 
-	if (!ready)
-		shim_init();
-	ready = true;
-	fail_notify = fuzz_broken;
-	rnd_seed(1);
+	fuzz_begin();
 	nr_waiting = 0;
 	world_start_simple(W_CAP, W_ECAP, 1);
 	model_response_hook = answered;

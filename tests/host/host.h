@@ -2,12 +2,12 @@
 /*
  * host.h - what the parts of the harness know of each other
  *
- *	shim.c	the kernel that src/ runs on: tasks, locks, memory, work
+ *	shim*.c	the kernel that src/ runs on: tasks, locks, work; memory; the rest
  *	pci.c	functions, their config space and driver changes
  *	sleep.c	suspend, resume, reboot
  *	mm.c	address spaces: page tables, and the notifier as the kernel calls it
  *	model*.c	the VT-d units, and the device TLBs of functions
- *	world.c	a machine made of these, operations on it, and who may reach what
+ *	world*.c	a machine made of these, operations on it, and who may reach what
  */
 #ifndef HOST_H
 #define HOST_H

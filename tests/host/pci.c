@@ -282,18 +282,24 @@ void pci_unregister_driver(struct pci_driver *drv)
 }
 
 /* In the order of drivers/base/dd.c, device_lock held. */
+static void unbind_driver(struct pci_dev *d)
+{
+	struct pci_driver *old;
+
+	if (!d->dev.driver)
+		return;
+	old = to_pci_driver(d->dev.driver);
+	notify(d, BUS_NOTIFY_UNBIND_DRIVER);
+	if (old->remove)
+		old->remove(d);
+	d->dev.driver = NULL;
+	notify(d, BUS_NOTIFY_UNBOUND_DRIVER);
+}
+
 void pci_bind_driver(struct pci_dev *d, struct pci_driver *drv)
 {
 	device_lock(&d->dev);
-	if (d->dev.driver) {
-		struct pci_driver *old = to_pci_driver(d->dev.driver);
-
-		notify(d, BUS_NOTIFY_UNBIND_DRIVER);
-		if (old->remove)
-			old->remove(d);
-		d->dev.driver = NULL;
-		notify(d, BUS_NOTIFY_UNBOUND_DRIVER);
-	}
+	unbind_driver(d);
 	if (drv && d->dev.registered) {
 		d->dev.driver = &drv->driver;
 		notify(d, BUS_NOTIFY_BIND_DRIVER);
@@ -314,15 +320,7 @@ void pci_unplug(struct pci_dev *d, bool surprise)
 	if (surprise)
 		d->present = false;
 	device_lock(&d->dev);
-	if (d->dev.driver) {
-		struct pci_driver *old = to_pci_driver(d->dev.driver);
-
-		notify(d, BUS_NOTIFY_UNBIND_DRIVER);
-		if (old->remove)
-			old->remove(d);
-		d->dev.driver = NULL;
-		notify(d, BUS_NOTIFY_UNBOUND_DRIVER);
-	}
+	unbind_driver(d);
 	device_unlock(&d->dev);
 	d->dev.registered = false;
 	notify(d, BUS_NOTIFY_REMOVED_DEVICE);

@@ -214,18 +214,25 @@ static void goes_on(void *arg)
 	others_left--;
 }
 
-static void ring_not_full(void)
+/* One waits for the silent device, and three others go on meanwhile. */
+static void one_waits(void)
 {
-	start();
-	conduct.patient = true;
-	conduct.silent_rid = pci_dev_id(bad->pdev);
 	sched_preempt = 3;
+	waiter_done = false;
 	others_left = 3;
 	co_start("waits", NULL, waits, NULL);
 	for (unsigned int i = 0; i < 3; i++)
 		co_start("goes on", NULL, goes_on, NULL);
 	co_finish();
 	sched_preempt = 0;
+}
+
+static void ring_not_full(void)
+{
+	start();
+	conduct.patient = true;
+	conduct.silent_rid = pci_dev_id(bad->pdev);
+	one_waits();
 	tap_is(others_left, 0, "others end");
 	/* 4 descriptors each; the ring has 1024. */
 	tap_ok(while_waiting > 2 * 1024 / 4, "%u of their batches go round the ring while one waits", while_waiting);
@@ -261,14 +268,7 @@ static void reported(void)
 		start();
 		conduct.ite_sid = sid;
 		conduct.silent_rid = pci_dev_id(bad->pdev);
-		sched_preempt = 3;
-		waiter_done = false;
-		others_left = 3;
-		co_start("waits", NULL, waits, NULL);
-		for (unsigned int i = 0; i < 3; i++)
-			co_start("goes on", NULL, goes_on, NULL);
-		co_finish();
-		sched_preempt = 0;
+		one_waits();
 		tap_is(others_left, 0, "ITE: others end, each of their batches with 0");
 		tap_ok(!pci_has_bme(bad->pdev), "ITE: the silent one is cut off");
 		expect_innocent("ITE");

@@ -3,7 +3,7 @@
  * test_prq.c - page requests through the model: each group has one answer, to
  * whom it belongs, and none is left when a binding or an attachment has ended
  *
- * world.c judges all that; here is what chance would seldom bring.
+ * world_prq.c judges all that; here is what chance would seldom bring.
  */
 #include "tap.h"
 #include "world.h"
@@ -237,7 +237,7 @@ static void answered_by_unit(void)
 			w_exit(u);
 		for (unsigned int i = 0; i < 8; i++)
 			w_request(fn, pasid, VA(9), false, true, i);
-		/* world.c: none of them is without an answer when this returns. */
+		/* world_prq.c: none of them is without an answer when this returns. */
 		sched_preempt = 3;
 		co_start("unbind", NULL, unbind_now, w_binding(fn, u, false));
 		co_start("exit", NULL, exit_now, u);

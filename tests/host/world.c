@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * world.c - a machine, operations on it, and who may reach what
- *
- * The oracle is simple because the model is strict: whatever DMA gets through
- * must be covered by a binding that a call is about to make, has made, or has
- * not yet finished to end; and what such a binding covers must get through
- * once it was made.
+ * world.c - a machine, operations on it, and which bindings there should be
  */
 #include "world.h"
 
 struct world w;
 u8 *world_dmar;
-unsigned int w_dma_rate;
 
 /* Parts of src/ that may not be there yet. */
 int vtdp_prq_init(void) __attribute__((weak));
@@ -111,8 +105,6 @@ static void sched_dma(void)
 		w_random_dma();
 }
 
-static void request_answered(unsigned int unit, u16 rid, bool pp, u32 pasid, u16 nr, unsigned int code);
-
 void world_start(const struct world_conf *conf)
 {
 	static const u8 devfn[W_FUNCTIONS] = { 0x08, 0x10, 0x90, 0x18, 0xa1 };
@@ -133,7 +125,7 @@ void world_start(const struct world_conf *conf)
 	make_dmar();
 	prefetch_pick = w_pick;
 	sched_hook = sched_dma;
-	model_response_hook = request_answered;
+	model_response_hook = w_request_answered;
 	if (vtdp_prq_init && vtdp_prq_init())
 		abort();
 	if (vtdp_irq_init)
@@ -304,122 +296,6 @@ int w_open(int c)
 	return client ? 0 : -ENOMEM;
 }
 
-/* Is anything bound, or being bound or unbound, that a request can be for? */
-static bool covering_any(const struct wfn *fn, u32 pasid)
-{
-	for (unsigned int i = 0; i < W_BINDINGS; i++) {
-		const struct wbinding *b = &w.wb[i];
-
-		if (b->state != WB_FREE && b->fn == fn && (b->pasid == pasid || (!b->pasid && pasid != NO_PASID)))
-			return true;
-	}
-	return false;
-}
-
-/* ---- page requests ------------------------------------------------------------ */
-
-static struct wgroup *group_find(struct wfn *fn, u32 pasid, u16 nr)
-{
-	for (unsigned int i = 0; i < W_GROUPS; i++)
-		if (fn->group[i].open && fn->group[i].pasid == pasid && fn->group[i].nr == nr)
-			return &fn->group[i];
-	return NULL;
-}
-
-static struct wfn *fn_by_rid(unsigned int unit, u16 rid)
-{
-	for (unsigned int i = 0; i < w.fns; i++)
-		if (w.fn[i].unit == unit && pci_dev_id(w.fn[i].pdev) == rid)
-			return &w.fn[i];
-	return NULL;
-}
-
-/* As a function that keeps the rules: a number is free again once answered. */
-bool w_request(struct wfn *fn, u32 pasid, u64 addr, bool write, bool last, u16 nr)
-{
-	struct wgroup *g = group_find(fn, pasid, nr);
-
-	if (g && g->last)
-		return false;
-	for (unsigned int i = 0; !g && i < W_GROUPS; i++)
-		if (!fn->group[i].open)
-			g = &fn->group[i];
-	if (!g || !fn->pdev->present || !pci_has_bme(fn->pdev) || !pci_pri_is_on(fn->pdev) ||
-	    !model_page_request(fn->unit, pci_dev_id(fn->pdev), pasid, addr, write, last, nr))
-		return false;
-	if (!g->open)
-		*g = (struct wgroup){ .open = true, .pasid = pasid, .nr = nr };
-	g->last = last;
-	g->bad |= addr >> 47;
-	g->since = ++w.now;
-	return true;
-}
-
-static void request_answered(unsigned int unit, u16 rid, bool pp, u32 pasid, u16 nr, unsigned int code)
-{
-	struct wfn *fn = fn_by_rid(unit, rid);
-	struct wgroup *g = fn ? group_find(fn, pp ? pasid : NO_PASID, nr) : NULL;
-
-	if (!g || !g->last) {
-		fail_rule("page response", "requester %#x, PASID %d, group %u: nobody waits for it", rid, pp ? (int)pasid : -1, nr);
-		return;
-	}
-	g->open = false;
-	if (code == MODEL_LOST) {
-		w.answered[2]++;
-		return;
-	}
-	if (code > 1)
-		fail_rule("page response", "%s, group %u: code %u ends all its requests", pci_name(fn->pdev), nr, code);
-	if (!code && g->bad)
-		fail_rule("page response", "%s, group %u: success, with a kernel address in it", pci_name(fn->pdev), nr);
-	if (!code && !covering_any(fn, g->pasid))
-		fail_rule("page response", "%s, group %u: success, without a binding", pci_name(fn->pdev), nr);
-	w.answered[code & 1]++;
-}
-
-unsigned int w_unanswered(struct wfn *fn)
-{
-	unsigned int count = 0;
-
-	for (struct wfn *f = w.fn; f < w.fn + w.fns; f++)
-		for (unsigned int i = 0; i < W_GROUPS; i++)
-			count += (!fn || f == fn) && f->group[i].open && f->group[i].last;
-	return count;
-}
-
-/*
- * All that a binding was asked for before its end began has an answer; but for
- * those of a function that was pulled out, to whom none can be brought.
- */
-static void groups_check(const struct wbinding *b, const char *when)
-{
-	if (w.broken || b->fn->stopped || !b->fn->pdev->present || !pci_pri_is_on(b->fn->pdev))
-		return;
-	for (unsigned int i = 0; i < W_GROUPS; i++) {
-		const struct wgroup *g = &b->fn->group[i];
-
-		if (g->open && g->last && g->pasid == b->pasid && g->since < b->ending_since)
-			fail_rule("page request unanswered", "%s, PASID %d, group %u, %s",
-				  pci_name(b->fn->pdev), (int)g->pasid, g->nr, when);
-	}
-}
-
-/* The function was detached, reset or removed: it waits for nothing any more. */
-static void groups_forget(struct wfn *fn, const char *when)
-{
-	/* It says when it has them all (PCIe 10.5.2), or was reset. */
-	model_responses_push(fn->unit, pci_dev_id(fn->pdev));
-	if (!w.broken && model_translating(fn->unit)) {
-		if (model_requests_left(fn->unit, pci_dev_id(fn->pdev)))
-			fail_rule("page request left", "%s, %s", pci_name(fn->pdev), when);
-		/* Those it waited for when its page requests went off, too. */
-		if (w_unanswered(fn))
-			fail_rule("page request unanswered", "%s, %s", pci_name(fn->pdev), when);
-	}
-	memset(fn->group, 0, sizeof(fn->group));
-}
-
 /* Of a function (or all), a client (or all), a mm (or all): begin to end. */
 static void ending(struct wfn *fn, int client, struct umm *u)
 {
@@ -442,7 +318,7 @@ static void binding_ended(struct wbinding *b, const char *when)
 	struct wbinding was = *b;
 
 	b->state = WB_FREE;
-	groups_check(&was, when);
+	w_groups_check(&was, when);
 	if (was.pasid == NO_PASID || !was.pasid || w.conf.any_layout)
 		return;
 	for (unsigned int i = 0; i < W_BINDINGS; i++)
@@ -475,7 +351,7 @@ int w_close(int c)
 	ended(NULL, c, NULL, "after close");
 	for (i = 0; i < w.fns; i++)
 		if (w.fn[i].client == c) {
-			groups_forget(&w.fn[i], "after close");
+			w_groups_forget(&w.fn[i], "after close");
 			w.fn[i].client = -1;
 			w.fn[i].stopped = false;
 		}
@@ -528,7 +404,7 @@ int w_detach(int c, struct wfn *fn)
 	fn->detaching--;
 	if (err != -ENOENT) {
 		ended(fn, -1, NULL, "after detach");
-		groups_forget(fn, "after detach");
+		w_groups_forget(fn, "after detach");
 		fn->client = -1;
 	}
 	return leave(c, err);
@@ -726,7 +602,7 @@ void w_driver(struct wfn *fn, struct pci_driver *drv)
 	ending(fn, -1, NULL);
 	pci_bind_driver(fn->pdev, drv);
 	ended(fn, -1, NULL, "after its driver was changed");
-	groups_forget(fn, "after its driver was changed");
+	w_groups_forget(fn, "after its driver was changed");
 	fn->client = -1;
 	fn->stopped = false;
 	fn->changing--;
@@ -740,7 +616,7 @@ void w_unplug(struct wfn *fn, bool surprise)
 	ending(fn, -1, NULL);
 	pci_unplug(fn->pdev, surprise);
 	ended(fn, -1, NULL, "after it was removed");
-	groups_forget(fn, "after it was removed");
+	w_groups_forget(fn, "after it was removed");
 	fn->client = -1;
 	fn->changing--;
 }
@@ -762,158 +638,10 @@ struct wbinding *w_binding(struct wfn *fn, struct umm *u, bool no_pasid)
 	return NULL;
 }
 
-/* ---- DMA ------------------------------------------------------------------------ */
-
-/* The binding that would let a request through to @u; NULL: any. */
-static struct wbinding *covering(struct wfn *fn, u32 pasid, struct umm *u)
-{
-	for (unsigned int i = 0; i < W_BINDINGS; i++) {
-		struct wbinding *b = &w.wb[i];
-
-		if (b->state == WB_FREE || b->mm != u)
-			continue;
-		if (w.conf.any_layout && pasid != NO_PASID)
-			return b;
-		if ((b->fn == fn || b->doomed) && (b->pasid == pasid || (!b->pasid && pasid != NO_PASID)))
-			return b;
-	}
-	return NULL;
-}
-
 struct wbinding *w_binding_of(struct wfn *fn, u32 pasid)
 {
 	for (unsigned int i = 0; i < W_BINDINGS; i++)
 		if (w.wb[i].state == WB_LIVE && w.wb[i].fn == fn && w.wb[i].pasid == pasid)
 			return &w.wb[i];
 	return NULL;
-}
-
-static bool passes(struct wfn *fn)
-{
-	return fn->pdev->dev.driver == &pci_kernel_driver.driver;
-}
-
-static void judge_ok(struct wfn *fn, const struct dma *d, const char *how)
-{
-	struct umm *owner;
-	struct upage *p;
-
-	w.dma_ok++;
-	if (d->through) {
-		if (!model_translating(fn->unit) || fn->changing || (passes(fn) && d->pasid == NO_PASID))
-			return;
-		fail_rule("passes through", "%s, PASID %d, %#llx: untranslated", pci_name(fn->pdev), (int)d->pasid, d->addr);
-		return;
-	}
-	p = upage_by_pa(d->pa, &owner);
-	if (!p || !owner) {
-		fail_rule("DMA to freed memory", "%s, PASID %d, %#llx -> %#llx (%s)", pci_name(fn->pdev), (int)d->pasid, d->addr, d->pa, how);
-		return;
-	}
-	if (p->pa + (d->addr - p->va) != d->pa)
-		fail_rule("DMA to a wrong page", "%s, PASID %d, %#llx -> %#llx, of page %#llx", pci_name(fn->pdev), (int)d->pasid, d->addr, d->pa, p->va);
-	if (!covering(fn, d->pasid, owner) && !(w.conf.any_layout && d->pasid != NO_PASID))
-		fail_rule("DMA without binding", "%s, PASID %d, %#llx reaches mm %u (%s)", pci_name(fn->pdev), (int)d->pasid, d->addr, owner->mm.id, how);
-	if (d->write && !p->writable && !p->narrowing && !p->going)
-		fail_rule("DMA without right", "%s, PASID %d writes %#llx, which is read-only (%s)", pci_name(fn->pdev), (int)d->pasid, d->addr, how);
-}
-
-static void judge_fault(struct wfn *fn, const struct dma *d)
-{
-	struct wbinding *b;
-	struct upage *p;
-
-	w.dma_fault++;
-	if (fn->changing || w.broken)
-		return;
-	if (d->pasid == NO_PASID && passes(fn)) {
-		fail_rule("driver's DMA fails", "%s, %#llx: reason %#x", pci_name(fn->pdev), d->addr, d->reason);
-		return;
-	}
-	b = w_binding_of(fn, d->pasid);
-	if (!b || !b->mm->live)
-		return;
-	p = umm_find(b->mm, d->addr);
-	if (!p || !p->mapped || p->going || p->narrowing || !p->visible)
-		return;
-	if (d->write && (!p->writable || !p->wvisible))
-		return;
-	fail_rule("DMA fails", "%s, PASID %d %s %#llx: reason %#x, though bound and mapped", pci_name(fn->pdev),
-		  (int)d->pasid, d->write ? "writes" : "reads", d->addr, d->reason);
-}
-
-enum dma_result w_dma(struct wfn *fn, u32 pasid, u64 addr, bool write)
-{
-	struct dma d = { .unit = fn->unit, .rid = pci_dev_id(fn->pdev), .pasid = pasid, .addr = addr, .write = write };
-	enum dma_result r = model_dma(&d);
-
-	if (r == DMA_OK)
-		judge_ok(fn, &d, "untranslated");
-	else if (r == DMA_FAULT)
-		judge_fault(fn, &d);
-	return r;
-}
-
-/* Ask for a translation, or use one that it has. */
-enum dma_result w_ats_dma(struct wfn *fn, u32 pasid, u64 addr, bool write)
-{
-	struct dma d = { .unit = fn->unit, .rid = pci_dev_id(fn->pdev), .pasid = pasid, .addr = addr, .write = write };
-
-	if (model_atc_lookup(&d)) {
-		judge_ok(fn, &d, "translated");
-		return DMA_OK;
-	}
-	return model_ats(&d);
-}
-
-/* ---- chance ---------------------------------------------------------------------- */
-
-/* An address of interest, and who would use it. */
-bool w_pick(struct dma *d)
-{
-	struct wbinding *b = &w.wb[rnd_below(W_BINDINGS)];
-	struct umm *u = w.proc[rnd_below(W_PROCS)];
-	struct wfn *fn = &w.fn[rnd_below(w.fns)];
-	unsigned int i;
-
-	for (i = 0; i < 8 && b->state == WB_FREE; i++)
-		b = &w.wb[rnd_below(W_BINDINGS)];
-	d->pasid = NO_PASID;
-	if (b->state != WB_FREE && !one_in(6)) {
-		d->pasid = b->pasid ?: 1 + rnd_below(4);
-		u = b->mm;
-		if (!one_in(4))
-			fn = b->fn;
-	} else if (!one_in(3)) {
-		d->pasid = 1 + rnd_below(one_in(4) ? 70000 : 70);
-	}
-	d->unit = fn->unit;
-	d->rid = pci_dev_id(fn->pdev);
-	d->write = one_in(2);
-	d->addr = (u64)rnd_below(4) << 39 | (u64)rnd_below(4) << 12;
-	if (u && u->nr && !one_in(8)) {
-		struct upage *p = &u->pages[rnd_below(MM_PAGES)];
-
-		for (i = 0; i < 16 && !p->used; i++)
-			p = &u->pages[rnd_below(MM_PAGES)];
-		if (p->used)
-			d->addr = p->va + ((u64)rnd() << 12) % p->size;
-	}
-	if (one_in(64))
-		d->addr |= 0xffff800000000000ull;
-	return true;
-}
-
-void w_random_dma(void)
-{
-	struct dma d = {};
-	struct wfn *fn;
-
-	w_pick(&d);
-	for (fn = w.fn; pci_dev_id(fn->pdev) != d.rid; fn++)
-		;
-	if (pci_ats_is_on(fn->pdev) && one_in(2))
-		w_ats_dma(fn, d.pasid, d.addr, d.write);
-	else
-		w_dma(fn, d.pasid, d.addr, d.write);
 }

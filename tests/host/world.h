@@ -138,6 +138,9 @@ extern unsigned int w_dma_rate;	/* one sched point in so many */
 /* Page requests, and answers, judged: each group has one, before its binding has ended. */
 bool w_request(struct wfn *fn, u32 pasid, u64 addr, bool write, bool last, u16 group);
 unsigned int w_unanswered(struct wfn *fn);	/* NULL: all functions */
+void w_request_answered(unsigned int unit, u16 rid, bool pp, u32 pasid, u16 nr, unsigned int code);
+void w_groups_check(const struct wbinding *b, const char *when);
+void w_groups_forget(struct wfn *fn, const char *when);
 
 /* The table that acpi_get_table() gives out. */
 extern u8 *world_dmar;

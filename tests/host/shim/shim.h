@@ -4,7 +4,7 @@
  *
  * Every header of shim/linux and shim/asm is this one. What does nothing here
  * is empty; what matters to the tests (locks, sleeping, allocation, stores that
- * hardware sees, waiting) ends in shim.c, which tells the model.
+ * hardware sees, waiting) ends in shim*.c, which tell the model.
  */
 #ifndef SHIM_H
 #define SHIM_H
@@ -430,7 +430,7 @@ struct task_struct {
 	bool admin;
 	bool signal;		/* interruptible waits fail */
 	u64 dropped;		/* capabilities that @admin does not bring */
-	/* shim.c */
+	/* shim_tasks.c */
 	void *held[16];
 	unsigned int nr_held;
 	unsigned int spins;
@@ -600,6 +600,7 @@ struct ratelimit_state { int unused; };
 #define __GFP_NOWARN		0u
 #define __GFP_ACCOUNT		0u
 bool shim_alloc_fails(void);
+void shim_alloc_checks(gfp_t gfp);
 void *shim_kmalloc(size_t size, gfp_t gfp, bool zero);
 void kfree(const void *p);
 #define kvfree(p)		kfree(p)
