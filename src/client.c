@@ -17,10 +17,11 @@ struct vtdp_client *vtdp_client_open(void)
 
 	if (!client)
 		return NULL;
-	if (vtdp_events_init(&client->events)) {
-		kfree(client);
-		return NULL;
-	}
+	client->prq_share = vtdp_prq_share_alloc();
+	if (!client->prq_share)
+		goto free;
+	if (vtdp_events_init(&client->events))
+		goto put;
 	client->id = atomic_inc_return(&last_id);
 	client->pid = task_tgid_nr(current);
 	get_task_comm(client->comm, current->group_leader);
@@ -30,6 +31,12 @@ struct vtdp_client *vtdp_client_open(void)
 	INIT_LIST_HEAD(&client->holds);
 	INIT_LIST_HEAD(&client->reserved);
 	return client;
+
+put:
+	vtdp_prq_share_put(client->prq_share);
+free:
+	kfree(client);
+	return NULL;
 }
 
 /* ---- holds --------------------------------------------------------------- */
@@ -394,6 +401,7 @@ void vtdp_client_close(struct vtdp_client *client)
 	mutex_unlock(&vtdp_lock);
 
 	vtdp_device_detach_all(client);
+	vtdp_prq_share_put(client->prq_share);
 	xa_destroy(&client->devices);
 	xa_destroy(&client->bindings);
 	vtdp_events_exit(&client->events);

@@ -6,6 +6,8 @@
 #ifndef VTDP_COMPAT_H
 #define VTDP_COMPAT_H
 
+#include <linux/mm.h>
+
 #include "vtdp_conftest.h"
 
 /*
@@ -21,6 +23,11 @@
 /* 6.6, 1af5a8109904: the callback that secondary TLBs need was renamed. */
 #ifndef HAVE_ARCH_INVALIDATE_SECONDARY_TLBS
 #define arch_invalidate_secondary_tlbs invalidate_range
+#endif
+
+/* 6.6: what calls return to. */
+#ifndef VM_SHADOW_STACK
+#define VM_SHADOW_STACK VM_NONE
 #endif
 
 /* 6.19, a97fbc3ee3e2: operations got an argument, and their user an object. */

@@ -613,7 +613,8 @@ static int nl_get(struct sk_buff *request, struct genl_info *info)
 	if (!skb)
 		return -ENOMEM;
 	head = genlmsg_put_reply(skb, info, &nl_family, 0, kind->cmd);
-	err = head ? mutex_lock_interruptible(&vtdp_lock) : -EMSGSIZE;
+	/* -EINTR would tell netlink to say nothing at all. */
+	err = head ? mutex_lock_killable(&vtdp_lock) : -EMSGSIZE;
 	if (err)
 		goto free;
 	object = kind->find(info);
@@ -654,7 +655,7 @@ static int nl_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	};
 	int err;
 
-	err = mutex_lock_interruptible(&vtdp_lock);
+	err = mutex_lock_killable(&vtdp_lock);
 	if (err)
 		return err;
 	cb->seq = generation();

@@ -33,7 +33,7 @@
  */
 #define PRQ_PACE		1024
 #define PRQ_SIZE		(PAGE_SIZE << VTDP_PRQ_ORDER)
-#define PRQ_QWORDS		4
+#define PRQ_BYTES		32UL	/* of a request (7.4.1) */
 
 /* Answers that go out with one doorbell. */
 #define PRQ_ANSWERS		32
@@ -146,11 +146,13 @@ static void answer_add(struct prq_answers *answers, u16 rid,
 
 /* ---- serving ------------------------------------------------------------- */
 
+/* Shadow stacks are for writing, but not by ordinary stores. */
 static bool prq_permitted(const struct vm_area_struct *vma,
 			  const struct vtdp_request *request)
 {
 	return vma && request->addr >= vma->vm_start &&
-	       vma->vm_flags & (request->write ? VM_WRITE : VM_READ);
+	       vma->vm_flags & (request->write ? VM_WRITE : VM_READ) &&
+	       !(request->write && vma->vm_flags & VM_SHADOW_STACK);
 }
 
 /* The end of a fault that had to be waited for, with mmap_lock dropped. */
@@ -270,7 +272,8 @@ static void prq_mark_answered(struct vtdp_prq *prq, struct vtdp_request *request
 
 /*
  * Take the oldest requests in hand, up to one that was answered already. They
- * stay in the ring until they are served. Return: how many.
+ * stay in the ring until they are served. Return: how many; 0: there is nothing
+ * to do any more.
  */
 static unsigned int prq_take(struct vtdp_prq *prq, struct vtdp_request *requests)
 {
@@ -287,6 +290,10 @@ static unsigned int prq_take(struct vtdp_prq *prq, struct vtdp_request *requests
 			prq->head++;
 		else
 			break;
+	}
+	if (!count && prq->counted) {
+		prq->counted = false;
+		atomic_dec(&prq->share->servers);
 	}
 	spin_unlock(&prq->unit->devices_lock);
 	return count;
@@ -316,10 +323,39 @@ static void prq_put(struct vtdp_prq *prq, const struct vtdp_request *requests,
 	spin_unlock(&prq->unit->devices_lock);
 }
 
+/**
+ * vtdp_prq_share_alloc() - what the servers of one file count in
+ *
+ * A server that waits for a page stays when its binding has ended, so there may
+ * be more of them than bindings; but the machine has only so many.
+ *
+ * Context: may sleep.
+ * Return: with one reference, for vtdp_prq_share_put(); or NULL.
+ */
+struct vtdp_prq_share *vtdp_prq_share_alloc(void)
+{
+	struct vtdp_prq_share *share = kzalloc(sizeof(*share), GFP_KERNEL_ACCOUNT);
+
+	if (share)
+		kref_init(&share->ref);
+	return share;
+}
+
+static void prq_share_release(struct kref *ref)
+{
+	kfree(container_of(ref, struct vtdp_prq_share, ref));
+}
+
+void vtdp_prq_share_put(struct vtdp_prq_share *share)
+{
+	kref_put(&share->ref, prq_share_release);
+}
+
 static void prq_release(struct kref *ref)
 {
 	struct vtdp_prq *prq = container_of(ref, struct vtdp_prq, ref);
 
+	vtdp_prq_share_put(prq->share);
 	bitmap_zero(prq->failed, VTD_PRGIS);
 	kmem_cache_free(prq_cache, prq);
 }
@@ -432,6 +468,7 @@ static void prq_overrun(struct vtdp_binding *binding,
 static bool prq_queue(struct vtdp_device *device, const struct vtdp_request *request)
 {
 	struct vtdp_binding *binding = vtdp_device_binding(device, request->pasid);
+	struct vtdp_prq_share *share;
 	struct vtdp_prq *prq;
 
 	lockdep_assert_held(&device->unit->devices_lock);
@@ -441,9 +478,11 @@ static bool prq_queue(struct vtdp_device *device, const struct vtdp_request *req
 		return false;
 	}
 	prq = binding->prq;
-	/* The device has its share; others have theirs. */
+	share = prq->share;
+	/* The device has its share, and the file has; others have theirs. */
 	if (device->pending == VTDP_PRQ_PENDING ||
-	    prq->tail - prq->head == VTDP_PRQ_RING) {
+	    prq->tail - prq->head == VTDP_PRQ_RING ||
+	    (!prq->counted && atomic_read(&share->servers) >= VTDP_PRQ_SERVERS)) {
 		prq_overrun(binding, request);
 		return false;
 	}
@@ -455,6 +494,9 @@ static bool prq_queue(struct vtdp_device *device, const struct vtdp_request *req
 		__module_get(THIS_MODULE);
 		kref_get(&prq->ref);
 	}
+	if (!prq->counted)
+		atomic_inc(&share->servers);
+	prq->counted = true;
 	return true;
 }
 
@@ -481,6 +523,15 @@ static void prq_one(struct vtdp_unit *unit, u64 qw0, u64 qw1,
 		answer_add(answers, rid, &request, VTD_PGRP_INVALID);
 }
 
+/* A slot's offset in bytes. Return: false for all ones: nothing answers there. */
+static bool prq_position(struct vtdp_unit *unit, unsigned int reg, u64 *offset)
+{
+	u64 value = vtdp_read64(unit, reg);
+
+	*offset = value & (PRQ_SIZE - 1) & ~(PRQ_BYTES - 1);
+	return value != U64_MAX;
+}
+
 /*
  * Empty the queue. PPR is cleared before the pointers are read, so that a
  * request which comes later raises a new event; overflow is cleared only when
@@ -497,13 +548,14 @@ static unsigned int prq_read(struct vtdp_unit *unit)
 	answers_begin(&answers, unit);
 	mutex_lock(&unit->prq_lock);
 	vtdp_write32(unit, VTD_PRS, VTD_PRS_PPR);
-	tail = vtdp_read64(unit, VTD_PQT) & (PRQ_SIZE - 1);
-	head = vtdp_read64(unit, VTD_PQH) & (PRQ_SIZE - 1);
+	if (!prq_position(unit, VTD_PQT, &tail) ||
+	    !prq_position(unit, VTD_PQH, &head))
+		goto unlock;
 	while (head != tail) {
 		const u64 *desc = unit->prq_ring + head / sizeof(u64);
 
 		prq_one(unit, READ_ONCE(desc[0]), READ_ONCE(desc[1]), &answers);
-		head = (head + PRQ_QWORDS * sizeof(u64)) & (PRQ_SIZE - 1);
+		head = (head + PRQ_BYTES) & (PRQ_SIZE - 1);
 		count++;
 		if (answers_full(&answers))
 			answers_send(&answers);
@@ -513,7 +565,7 @@ static unsigned int prq_read(struct vtdp_unit *unit)
 
 	prs = vtdp_read32(unit, VTD_PRS);
 	if (prs != U32_MAX && prs & VTD_PRS_PRO &&
-	    (vtdp_read64(unit, VTD_PQT) & (PRQ_SIZE - 1)) == head) {
+	    prq_position(unit, VTD_PQT, &tail) && tail == head) {
 		WRITE_ONCE(unit->overflows, unit->overflows + 1);
 		vtdp_write32(unit, VTD_PRS, VTD_PRS_PRO);
 		/* Until then the unit answered for us: see vtdp_prq_drain(). */
@@ -521,6 +573,7 @@ static unsigned int prq_read(struct vtdp_unit *unit)
 		pr_warn_ratelimited("unit %u: page-request queue overflowed, requests were lost\n",
 				    unit->index);
 	}
+unlock:
 	mutex_unlock(&unit->prq_lock);
 	return count;
 }
@@ -724,11 +777,14 @@ int vtdp_prq_bind(struct vtdp_binding *binding)
 		return -ENOMEM;
 	kref_init(&prq->ref);
 	INIT_WORK(&prq->work, prq_serve);
+	prq->counted = false;
 	prq->head = 0;
 	prq->tail = 0;
 	prq->unit = binding->device->unit;
 	prq->rid = binding->device->rid;
 	prq->binding = binding;
+	prq->share = binding->device->client->prq_share;
+	kref_get(&prq->share->ref);
 	binding->prq = prq;
 	return 0;
 }
@@ -821,7 +877,7 @@ int vtdp_prq_init(void)
 	vtdp_event_wq = alloc_workqueue("vtdpasid-event", WQ_HIGHPRI | WQ_UNBOUND, 0);
 	if (!vtdp_event_wq)
 		goto cache;
-	/* One item a binding; VTDP_PRQ_PENDING bounds those of one device. */
+	/* VTDP_PRQ_SERVERS bounds those of one file. */
 	prq_servers = alloc_workqueue("vtdpasid-fault", WQ_UNBOUND, WQ_MAX_ACTIVE);
 	if (prq_servers)
 		return 0;

@@ -233,6 +233,17 @@ struct vtdp_stray {
 #define VTDP_PRQ_ORDER		4	/* 16 pages: 2048 requests of 32 bytes */
 #define VTDP_PRQ_PENDING	128	/* requests of one device in hand */
 #define VTDP_PRQ_RING		64	/* of which for one binding */
+#define VTDP_PRQ_SERVERS	128	/* for one file; WQ_MAX_ACTIVE for all */
+
+/**
+ * struct vtdp_prq_share - what the servers of one file's bindings count in
+ * @ref: of the file, and of each struct vtdp_prq
+ * @servers: that have something to serve, those of bindings that have ended, too
+ */
+struct vtdp_prq_share {
+	struct kref ref;
+	atomic_t servers;
+};
 
 /**
  * struct vtdp_request - a page request
@@ -260,6 +271,8 @@ struct vtdp_request {
  * struct vtdp_prq - the page requests of one binding
  * @ref: 1 while bound, and 1 while @work is queued or running
  * @work: serves @ring, and holds the module
+ * @share: of the file
+ * @counted: in @share; under unit->devices_lock
  * @unit: unit
  * @rid: requester id of the device
  * @binding: NULL when it has ended; under unit->devices_lock
@@ -273,6 +286,8 @@ struct vtdp_request {
 struct vtdp_prq {
 	struct kref ref;
 	struct work_struct work;
+	struct vtdp_prq_share *share;
+	bool counted;
 	struct vtdp_unit *unit;
 	u16 rid;
 	struct vtdp_binding *binding;
@@ -488,6 +503,7 @@ struct vtdp_events {
  * @reserved: struct vtdp_pasid reserved and not yet an mm's
  * @pins: struct vtdp_pin by id
  * @events: what read() delivers
+ * @prq_share: bounds the servers of page requests
  */
 struct vtdp_client {
 	u32 id;
@@ -499,6 +515,7 @@ struct vtdp_client {
 	struct list_head reserved;
 	struct xarray pins;
 	struct vtdp_events events;
+	struct vtdp_prq_share *prq_share;
 };
 
 /**
@@ -857,6 +874,8 @@ int vtdp_prq_start(struct vtdp_unit *unit);
 void vtdp_prq_program(struct vtdp_unit *unit);
 void vtdp_prq_stop(struct vtdp_unit *unit);
 void vtdp_prq_free(struct vtdp_unit *unit);
+struct vtdp_prq_share *vtdp_prq_share_alloc(void);
+void vtdp_prq_share_put(struct vtdp_prq_share *share);
 int vtdp_prq_bind(struct vtdp_binding *binding);
 void vtdp_prq_unbind(struct vtdp_binding *binding);
 int vtdp_prq_drain(struct vtdp_binding *binding, bool pushed, s64 answered);

@@ -114,6 +114,7 @@ extern struct model_conduct {
 	bool in_order;		/* complete descriptors in order */
 	bool stuck;		/* registers and queue do nothing any more */
 	bool gone;		/* registers are all ones */
+	unsigned int gone_reg;	/* this one is; 0: none */
 	int silent_rid;		/* its device TLB does not answer; -1: none */
 	bool ite_sid;		/* report its requester id in IQERCD */
 	bool pde;		/* cache directory entries, of which 6.2.3 does not tell */

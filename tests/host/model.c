@@ -224,7 +224,7 @@ u64 model_mmio_read(const volatile void *addr, unsigned int size)
 
 	reg_width(u, reg, size);
 	requests_meanwhile(u);
-	return conduct.gone ? ~0ull : reg_read(u, reg);
+	return conduct.gone || (conduct.gone_reg && conduct.gone_reg == reg) ? ~0ull : reg_read(u, reg);
 }
 
 static void flush_all(struct unit *u)

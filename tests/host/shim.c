@@ -2,6 +2,8 @@
 /*
  * shim.c - what else there is of the kernel that src/ runs on
  */
+#include <unistd.h>
+
 #include "host.h"
 
 /* ---- chance -------------------------------------------------------------- */

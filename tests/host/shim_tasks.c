@@ -14,7 +14,7 @@
 
 /* ---- tasks --------------------------------------------------------------- */
 
-#define CO_MAX		16
+#define CO_MAX		160
 #define CO_STACK	(512 * 1024)
 
 struct co {

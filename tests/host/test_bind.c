@@ -33,7 +33,6 @@ static void must(enum dma_result got, enum dma_result want, int line)
 		fail_rule("DMA", "line %d: got %d, want %d", line, got, want);
 }
 #define MUST(call, want) must(call, want, __LINE__)
-#define OK(call) do { int __e = (call); if (__e) fail_rule("call", "line %d: %s is %d", __LINE__, #call, __e); } while (0)
 
 /* All that a device may do with a PASID, and after unbind nothing. */
 static void life(void)

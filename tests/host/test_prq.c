@@ -360,6 +360,89 @@ static void mmap_lock_held(void)
 	end("mmap_lock held");
 }
 
+/* So far as it goes without what some of them wait for. */
+static void serve_some(void)
+{
+	for (int i = 0; i < 20; i++) {
+		model_activity();
+		shim_run_work();
+		for (unsigned int n = co_active(); n; n--)
+			co_step();
+	}
+}
+
+static int servers(int client) { return atomic_read(&w.client[client]->prq_share->servers); }
+
+/* Ask for one page, and be unbound before it is there, again and again. */
+static void left_behind(void)
+{
+	struct wfn *other = w_fn(0, F_NARROW);
+	unsigned int i, most = 0;
+	bool at_limit = false;
+
+	begin();
+	other->pdev->ats_cap = 0x100;
+	other->pdev->has_pri = true;
+	w_open(1);
+	OK(w_attach(1, other, VTDPASID_ATTACH_ATS | VTDPASID_ATTACH_PRI));
+	umm_map(w.proc[1], VA(0), PAGE_SIZE, true, false);
+	OK(w_bind(1, other, w.proc[1], false, 0, NULL));
+	mapping = true;
+	co_start("maps", NULL, maps, &w.proc[0]->mm.mmap_lock);
+	co_step();
+	for (i = 0; i < 2 * VTDP_PRQ_SERVERS; i++) {
+		w_request(fn, pasid, VA(0), true, true, 1);
+		serve_some();
+		if (!at_limit && servers(0) == VTDP_PRQ_SERVERS) {
+			at_limit = true;
+			w_request(fn, pasid, VA(0), true, true, 2);
+			serve_some();
+			tap_is(w_unanswered(fn), 2, "the last that has a server may ask for more");
+		}
+		OK(w_unbind(w_binding(fn, w.proc[0], false)));
+		OK(w_bind(0, fn, w.proc[0], false, 0, &pasid));
+		most = co_active() > most ? co_active() : most;
+	}
+	tap_ok(most > VTDP_PRQ_SERVERS && most < VTDP_PRQ_SERVERS + 4, "%u servers wait for a file at most, and few else: %u",
+	       VTDP_PRQ_SERVERS, most);
+	w_request(fn, pasid, VA(0), true, true, 1);
+	serve_some();
+	tap_is(w_unanswered(fn), 0, "its next request is refused at once");
+	w.answered[0] = 0;
+	w_request(other, w_binding(other, w.proc[1], false)->pasid, VA(0), true, true, 2);
+	serve_some();
+	tap_is(w.answered[0], 1, "another file's is served");
+	mapping = false;
+	serve();
+	w.answered[0] = 0;
+	w_request(fn, pasid, VA(0), true, true, 1);
+	serve();
+	tap_is(w.answered[0], 1, "and its own, when they are done");
+	tap_ok(!servers(0) && !servers(1), "and none is counted any more");
+	end("left behind");
+}
+
+/* The unit stops answering between one read of a register and the next. */
+static void half_gone(unsigned int reg)
+{
+	unsigned int i;
+
+	begin();
+	w_request(fn, pasid, VA(0), true, true, 1);
+	for (i = 0; i < 40 && !w.answered[0]; i++) {
+		model_activity();
+		conduct.gone_reg = reg;
+		shim_run_work();
+		co_finish();
+		conduct.gone_reg = 0;
+	}
+	tap_clean("the reader ends when register %#x is all ones, without an answer: %u", reg, i);
+	tap_leave();
+}
+
+static void no_head(void) { half_gone(0xc0); }
+static void no_tail(void) { half_gone(0xc8); }
+
 int main(int argc, char **argv)
 {
 	tap_args(argc, argv);
@@ -373,5 +456,8 @@ int main(int argc, char **argv)
 	tap_part(flood_while_read);
 	tap_part(needs);
 	tap_part(mmap_lock_held);
+	tap_part(left_behind);
+	tap_part(no_head);
+	tap_part(no_tail);
 	return tap_done();
 }

@@ -79,6 +79,9 @@ struct world {
 };
 extern struct world w;
 
+/* A call that is to succeed, on the way to what is tested. */
+#define OK(call) do { int __e = (call); if (__e) fail_rule("call", "line %d: %s is %d", __LINE__, #call, __e); } while (0)
+
 /* CAP and ECAP of a unit that has everything; take bits away. */
 #define W_CAP	(6ull | 1ull << 7 * 0 | 6ull << 8 | 0x22ull << 24 | 18ull << 48 | 1ull << 54 | 1ull << 55 | 1ull << 56 | 1ull << 63)
 #define W_ECAP	(1ull | 2 | 4 | 1ull << 6 | 1ull << 7 | 0x40ull << 8 | 1ull << 29 | 19ull << 35 | 1ull << 40 | \

@@ -717,6 +717,8 @@ void mmput(struct mm_struct *mm);
 static inline void mmap_read_lock(struct mm_struct *mm) { mutex_lock(&mm->mmap_lock); }
 static inline void mmap_read_unlock(struct mm_struct *mm) { mutex_unlock(&mm->mmap_lock); }
 #define VM_READ		1ul
+#define VM_NONE		0
+#define VM_SHADOW_STACK	(1ul << 37)
 #define VM_WRITE	2ul
 #define FAULT_FLAG_REMOTE 1u
 #define FAULT_FLAG_WRITE 2u
