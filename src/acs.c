@@ -3,8 +3,10 @@
  * Access control services (PCIe 6.12) on the way from a function to the root
  * complex. Without request redirection and upstream forwarding a switch or
  * root port may route a request to a peer by its address, which is a virtual
- * one here; and so may a device with several functions. The kernel sets both for
- * its own IOMMU driver only, so we do, while a function below is attached.
+ * one here; and so may a device with several functions. Without source
+ * validation a port lets requests through that bear a requester id of another
+ * bus, whose context entry they would get. The kernel sets all three for its own
+ * IOMMU driver only, so we do, while a function below is attached.
  */
 #include <linux/pci.h>
 #include <linux/slab.h>
@@ -46,17 +48,23 @@ static bool acs_is_port(struct pci_dev *pdev)
 
 /*
  * Ports route requests to peers, and one function of several may; others only
- * pass requests on.
+ * pass requests on. The kernel does not count those of SR-IOV as several, and
+ * most can do without; but what they can be told, they are (PCIe 6.12.1.2).
  */
 static bool acs_matters(struct pci_dev *pdev)
 {
-	return pci_is_pcie(pdev) && (acs_is_port(pdev) || pdev->multifunction);
+	if (!pci_is_pcie(pdev))
+		return false;
+	if (acs_is_port(pdev) || pdev->multifunction)
+		return true;
+	return (pdev->is_virtfn || pdev->is_physfn) &&
+	       pci_find_ext_capability(pdev, PCI_EXT_CAP_ID_ACS);
 }
 
 /*
  * Where its access control services are, if it has those that are needed; or 0.
  * @needed: which of them. Functions have redirection if there is something to
- * redirect, and never upstream forwarding (PCIe 6.12.1.2).
+ * redirect, and never the others (PCIe 6.12.1.2).
  */
 static int acs_able(struct pci_dev *pdev, u16 *needed)
 {
@@ -162,6 +170,18 @@ void vtdp_acs_put(struct pci_dev *pdev)
 	lockdep_assert_held(&vtdp_lock);
 	for (port = pdev; port; port = pci_upstream_bridge(port))
 		acs_port_put(port);
+}
+
+/* Did vtdp_acs_get() change a port on the way up? Under vtdp_lock. */
+bool vtdp_acs_changed(struct pci_dev *pdev)
+{
+	struct pci_dev *port;
+
+	lockdep_assert_held(&vtdp_lock);
+	for (port = pdev; port; port = pci_upstream_bridge(port))
+		if (acs_find(port))
+			return true;
+	return false;
 }
 
 /**

@@ -73,13 +73,27 @@ void vtdp_ats_prepare(struct vtdp_device *device, u32 flags)
 	device->pri_on = flags & VTDPASID_ATTACH_PRI;
 }
 
+/* Not for one that was cut off meanwhile; see vtdp_ats_cut(). */
+static int ats_enable(struct vtdp_device *device)
+{
+	struct vtdp_unit *unit = device->unit;
+	int err;
+
+	spin_lock(&unit->devices_lock);
+	err = device->stopped ? -EIO : pci_enable_ats(device->pdev, PAGE_SHIFT);
+	if (!err)
+		device->ats_pci = true;
+	spin_unlock(&unit->devices_lock);
+	return err;
+}
+
 /**
  * vtdp_ats_start() - switch on, in the function
  * @device: with its context entry set
  * @check: set to the enum vtdpasid_check that refuses it, if one does
  *
  * Context: may sleep; under vtdp_lock.
- * Return: 0, or an error of PCI; nothing is on then.
+ * Return: 0; -EIO when it was cut off; or an error of PCI. Nothing is on then.
  */
 int vtdp_ats_start(struct vtdp_device *device, u32 *check)
 {
@@ -99,11 +113,28 @@ int vtdp_ats_start(struct vtdp_device *device, u32 *check)
 		}
 		pri_enable(pdev);
 	}
-	err = pci_enable_ats(pdev, PAGE_SHIFT);
+	err = ats_enable(device);
 	if (err && device->pri_on)
 		pri_disable(pdev);
-	device->ats_pci = !err;
 	return err;
+}
+
+/**
+ * vtdp_ats_cut() - off, of a function that is cut off
+ * @device: the function
+ *
+ * If its driver gives bus mastering back, the unit translates what it sends. But
+ * the PCI core may put ATS back in a reset: what it thinks is on may be changed
+ * under device_lock only, which vtdp_ats_stop() is called under.
+ *
+ * Context: atomic; under unit->devices_lock.
+ */
+void vtdp_ats_cut(struct vtdp_device *device)
+{
+	lockdep_assert_held(&device->unit->devices_lock);
+	if (device->ats_pci)
+		pci_write_config_word(device->pdev,
+				      device->pdev->ats_cap + PCI_ATS_CTRL, 0);
 }
 
 /**
@@ -163,7 +194,7 @@ bool vtdp_ats_resume(struct vtdp_device *device)
 
 	if (!device->ats_pci)
 		return true;
-	if (!pdev->ats_enabled && pci_enable_ats(pdev, PAGE_SHIFT))
+	if (!pdev->ats_enabled && ats_enable(device))
 		return false;
 	if (device->pri_on &&
 	    !vtdp_ats_is_on(pdev, PCI_EXT_CAP_ID_PRI, PCI_PRI_CTRL,

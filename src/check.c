@@ -419,12 +419,17 @@ static void look_pasid_width(const struct vtdp_subject *subject, unsigned int nt
 	answer(r, pci_max_pasids(subject->pdev) >= 1 << min(bits, 20u));
 }
 
-static void look_pasid_path(const struct vtdp_subject *subject, unsigned int nth,
-			    struct vtdpasid_check_result *r)
+static bool has_pasid_path(const struct vtdp_subject *subject)
 {
 	struct pci_dev *pdev = pci_physfn(subject->pdev);
 
-	answer(r, vtdp_prefix_path(pdev) || pdev->pasid_no_tlp);
+	return vtdp_prefix_path(pdev) || pdev->pasid_no_tlp;
+}
+
+static void look_pasid_path(const struct vtdp_subject *subject, unsigned int nth,
+			    struct vtdpasid_check_result *r)
+{
+	answer(r, has_pasid_path(subject));
 }
 
 static bool is_virtual_with_pasid(const struct vtdp_subject *subject)
@@ -471,7 +476,7 @@ static void look_acs(const struct vtdp_subject *subject, unsigned int nth,
 	answer(r, !port);
 	if (!port)
 		return;
-	capability_word(port, PCI_EXT_CAP_ID_ACS, PCI_ACS_CAP, r, VTDP_ACS_NEEDED);
+	capability_word(port, PCI_EXT_CAP_ID_ACS, PCI_ACS_CAP, r, 0);
 	other(r, port);
 }
 
@@ -491,6 +496,25 @@ static void look_ats_cap(const struct vtdp_subject *subject, unsigned int nth,
 {
 	capability_word(subject->pdev, PCI_EXT_CAP_ID_ATS, PCI_ATS_CAP, r, 0);
 	answer(r, has_ats(subject));
+}
+
+/* 6.5.2.5 invalidates whole pages; the kernel's driver wants it, too. */
+static void look_ats_aligned(const struct vtdp_subject *subject, unsigned int nth,
+			     struct vtdpasid_check_result *r)
+{
+	capability_word(subject->pdev, PCI_EXT_CAP_ID_ATS, PCI_ATS_CAP, r,
+			PCI_ATS_CAP_PAGE_ALIGNED);
+	answer(r, r->value & PCI_ATS_CAP_PAGE_ALIGNED);
+}
+
+/* QuickAssist of Sapphire Rapids, 8086:4940 to 4943. */
+static void look_ats_order(const struct vtdp_subject *subject, unsigned int nth,
+			   struct vtdpasid_check_result *r)
+{
+	const struct pci_dev *pdev = subject->pdev;
+
+	answer(r, pdev->vendor != PCI_VENDOR_ID_INTEL ||
+	       (pdev->device & 0xfffc) != 0x4940);
 }
 
 static void look_ats_off(const struct vtdp_subject *subject, unsigned int nth,
@@ -535,6 +559,20 @@ static void look_pri_cap(const struct vtdp_subject *subject, unsigned int nth,
 {
 	capability_word(subject->pdev, PCI_EXT_CAP_ID_PRI, PCI_PRI_STATUS, r, 0);
 	answer(r, has_pri(subject));
+}
+
+static bool has_pri_and_pasid(const struct vtdp_subject *subject)
+{
+	return has_pri(subject) && has_pasid(subject) && has_pasid_path(subject);
+}
+
+/* PCIe 10.5.2.3; what it does with others is not defined. */
+static void look_pri_pasid(const struct vtdp_subject *subject, unsigned int nth,
+			   struct vtdpasid_check_result *r)
+{
+	capability_word(subject->pdev, PCI_EXT_CAP_ID_PRI, PCI_PRI_STATUS, r,
+			PCI_PRI_STATUS_PASID);
+	answer(r, r->value & PCI_PRI_STATUS_PASID);
 }
 
 static bool has_pri_off(const struct vtdp_subject *subject)
@@ -667,6 +705,12 @@ static const struct check checks[] = {
 	CHECK_BIT(DT, LIMITS, VTD_ECAP, VTD_ECAP_DT, .refuses = VTDPASID_REFUSES_ATS),
 	CHECK(ATS_CAP, DEVICE, LIMITS, PCI, .look = look_ats_cap,
 	      .refuses = VTDPASID_REFUSES_ATS, .err = -EPROTONOSUPPORT),
+	CHECK(ATS_ALIGNED, DEVICE, LIMITS, PCI, .arises = has_ats,
+	      .look = look_ats_aligned, .refuses = VTDPASID_REFUSES_ATS,
+	      .err = -EPROTONOSUPPORT),
+	CHECK(ATS_ORDER, DEVICE, LIMITS, PCI, .arises = has_ats,
+	      .look = look_ats_order, .refuses = VTDPASID_REFUSES_ATS,
+	      .err = -EPROTONOSUPPORT),
 	CHECK(ATS_ROOT, DEVICE, LIMITS, ACPI, .arises = has_ats,
 	      .look = look_ats_root, .refuses = VTDPASID_REFUSES_ATS,
 	      .err = -EPROTONOSUPPORT),
@@ -682,6 +726,9 @@ static const struct check checks[] = {
 	CHECK_BIT(PDS, LIMITS, VTD_ECAP, VTD_ECAP_PDS, .refuses = VTDPASID_REFUSES_PRI),
 	CHECK(PRI_CAP, DEVICE, LIMITS, PCI, .look = look_pri_cap,
 	      .refuses = VTDPASID_REFUSES_PRI, .err = -EPROTONOSUPPORT),
+	CHECK(PRI_PASID, DEVICE, LIMITS, PCI, .arises = has_pri_and_pasid,
+	      .look = look_pri_pasid, .refuses = VTDPASID_REFUSES_PRI,
+	      .err = -EPROTONOSUPPORT),
 	/* Only after the interface was reset: ats.c */
 	CHECK(PRI_IDLE, DEVICE, LIMITS, PCI, .arises = has_pri_off, .late = true,
 	      .look = look_pri_idle, .refuses = VTDPASID_REFUSES_PRI,

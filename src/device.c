@@ -5,6 +5,7 @@
  */
 #include <linux/pci.h>
 #include <linux/pci-ats.h>
+#include <linux/pm_runtime.h>
 #include <linux/slab.h>
 
 #include "trace.h"
@@ -67,7 +68,9 @@ u32 vtdp_device_state(const struct vtdp_device *device)
  * @device: the function
  *
  * By clearing Bus Master Enable, which needs no cooperation of the IOMMU. There
- * is no way back but detach.
+ * is no way back but detach; or its driver and the PCI core on behalf of it, who
+ * may set it again when they recover or resume the function. What that then
+ * sends the unit translates, unless they switched ATS on again, too.
  *
  * Context: atomic; under unit->devices_lock.
  */
@@ -81,6 +84,9 @@ void vtdp_device_stop(struct vtdp_device *device)
 	pci_read_config_word(device->pdev, PCI_COMMAND, &command);
 	pci_write_config_word(device->pdev, PCI_COMMAND,
 			      command & ~PCI_COMMAND_MASTER);
+	/* Or a reset that is under way would bring it back. */
+	device->pdev->saved_config_space[PCI_COMMAND / 4] &= ~PCI_COMMAND_MASTER;
+	vtdp_ats_cut(device);
 	/* The answer comes behind what the function wrote before. */
 	pci_read_config_word(device->pdev, PCI_COMMAND, &command);
 	/*
@@ -91,6 +97,15 @@ void vtdp_device_stop(struct vtdp_device *device)
 	WRITE_ONCE(device->stopped, true);
 	WRITE_ONCE(device->ats_on, false);
 	pci_err(device->pdev, "cut off from the bus: its bus mastering is off until it is attached again, or its driver bound anew\n");
+}
+
+/* Of a claimed function; not if it was cut off meanwhile. */
+static void device_set_master(struct vtdp_device *device)
+{
+	spin_lock(&device->unit->devices_lock);
+	if (!device->stopped)
+		pci_set_master(device->pdev);
+	spin_unlock(&device->unit->devices_lock);
 }
 
 /*
@@ -166,14 +181,20 @@ static void device_enable_pasid(struct vtdp_device *device, u32 *check)
 	device->pasid_max = min_t(u32, pci_max_pasids(pdev) - 1, vtdp_pasid_limit());
 }
 
-static void device_link(struct vtdp_device *device)
+/* Who breaks the unit from here on cuts the function off, too. */
+static int device_link(struct vtdp_device *device)
 {
 	struct vtdp_unit *unit = device->unit;
+	int err = -EIO;
 
 	spin_lock(&unit->devices_lock);
-	list_add_tail(&device->node, &unit->devices);
-	unit->nr_devices++;
+	if (unit->state != VTDPASID_UNIT_BROKEN) {
+		list_add_tail(&device->node, &unit->devices);
+		unit->nr_devices++;
+		err = 0;
+	}
 	spin_unlock(&unit->devices_lock);
+	return err;
 }
 
 static void device_unlink(struct vtdp_device *device)
@@ -200,12 +221,48 @@ static int device_pci_start(struct vtdp_device *device, u32 *check)
 	return err;
 }
 
-/* The PCI core may not know that they are on, since vtdp_device_suspend(). */
+static int device_end_bindings(struct vtdp_device *device)
+{
+	struct vtdp_binding *binding, *next;
+	int err = 0;
+
+	list_for_each_entry_safe(binding, next, &device->bindings, device_node)
+		err = vtdp_unbind(binding) ?: err;
+	return err;
+}
+
+/*
+ * PCIe 9.3.7.14: virtual functions have theirs by the physical one. What they do
+ * with addresses of a process when PASIDs go off, nobody knows. Those of kernel
+ * drivers keep their plain DMA.
+ */
+static void device_stop_virtual(struct vtdp_device *device)
+{
+	struct vtdp_device *other;
+
+	lockdep_assert_held(&vtdp_lock);
+	list_for_each_entry(other, &device->unit->devices, node) {
+		if (!other->pasid_on || !other->pdev->is_virtfn ||
+		    pci_physfn(other->pdev) != device->pdev)
+			continue;
+		if (other->claimed)
+			vtdp_device_stop_rid(device->unit, other->rid);
+		pci_warn(other->pdev, "its physical function was detached: it has no PASIDs any more\n");
+		device_end_bindings(other);
+		vtdp_ats_stop(other);
+		other->pasid_on = false;
+	}
+}
+
 static void device_disable_pasid(struct vtdp_device *device)
 {
-	if (device->pasid_on && !device->gone) {
-		device->pdev->pasid_enabled = 1;
-		pci_disable_pasid(device->pdev);
+	struct pci_dev *pdev = device->pdev;
+
+	if (device->pasid_on && !device->gone && !pdev->is_virtfn) {
+		device_stop_virtual(device);
+		/* The PCI core may not know, since vtdp_device_suspend(). */
+		pdev->pasid_enabled = 1;
+		pci_disable_pasid(pdev);
 	}
 	device->pasid_on = false;
 }
@@ -220,18 +277,9 @@ static void device_pci_stop(struct vtdp_device *device)
 static void device_free(struct vtdp_device *device)
 {
 	vtdp_table_exit(&device->table);
+	pm_runtime_put(&device->pdev->dev);
 	pci_dev_put(device->pdev);
 	kfree(device);
-}
-
-static int device_end_bindings(struct vtdp_device *device)
-{
-	struct vtdp_binding *binding, *next;
-	int err = 0;
-
-	list_for_each_entry_safe(binding, next, &device->bindings, device_node)
-		err = vtdp_unbind(binding) ?: err;
-	return err;
 }
 
 /*
@@ -293,6 +341,8 @@ static struct vtdp_device *device_alloc(struct vtdp_client *client,
 		return ERR_PTR(err);
 	}
 	device->pdev = pci_dev_get(pdev);
+	/* Asleep it would not answer invalidations. It is awake: attach. */
+	pm_runtime_get_noresume(&pdev->dev);
 	return device;
 }
 
@@ -313,7 +363,8 @@ static int device_check(const struct vtdp_subject *subject,
 {
 	int err;
 
-	if (!device_is_registered(&subject->pdev->dev))
+	if (!device_is_registered(&subject->pdev->dev) ||
+	    !pci_device_is_present(subject->pdev))
 		return -ENODEV;
 	err = vtdp_check(subject, device_acts(arg->flags), &arg->out_check);
 	if (!err && vtdp_check_unsafe_interrupts())
@@ -350,7 +401,9 @@ static int device_attach_locked(struct vtdp_client *client, struct pci_dev *pdev
 
 	vtdp_ats_prepare(device, arg->flags);
 	vtdp_bind_entry0(device);
-	device_link(device);
+	err = device_link(device);
+	if (err)
+		goto stop;
 	err = vtdp_ctx_attach(device);
 	if (!err)
 		err = vtdp_ats_start(device, &arg->out_check);
@@ -360,7 +413,7 @@ static int device_attach_locked(struct vtdp_client *client, struct pci_dev *pdev
 		return err;
 	}
 	if (device->claimed)
-		pci_set_master(pdev);
+		device_set_master(device);
 	vtdp_event_device(device, VTDPASID_EVENT_ATTACH);
 	trace_vtdp_attach(device);
 
@@ -371,6 +424,8 @@ static int device_attach_locked(struct vtdp_client *client, struct pci_dev *pdev
 	arg->out_check = lacking;
 	return 0;
 
+stop:
+	device_pci_stop(device);
 erase:
 	xa_erase(&client->devices, device->id);
 free:
@@ -395,6 +450,8 @@ int vtdp_device_attach(struct vtdp_client *client, struct vtdpasid_attach *arg)
 					   arg->rid & 0xff);
 	if (!pdev)
 		return -ENODEV;
+	/* Registers of a function that sleeps read as all ones. */
+	pm_runtime_get_sync(&pdev->dev);
 	/* The driver must not change between the checks and the context entry. */
 	err = device_lock_interruptible(&pdev->dev);
 	if (err)
@@ -406,6 +463,7 @@ int vtdp_device_attach(struct vtdp_client *client, struct vtdpasid_attach *arg)
 	}
 	device_unlock(&pdev->dev);
 put:
+	pm_runtime_put(&pdev->dev);
 	pci_dev_put(pdev);
 	return err;
 }
@@ -522,13 +580,17 @@ void vtdp_device_shutdown(struct vtdp_device *device)
  * @device: attached
  *
  * It may forget the access control of ports, and the PCI core would switch
- * PASIDs on again before it is back: leave that to vtdp_device_resume().
+ * PASIDs on again before it is back: leave that to vtdp_device_resume(). But a
+ * kernel driver may use what it had before that is called; so where there is
+ * nothing of ours on the way up, the core may do it.
  *
  * Context: atomic; under vtdp_lock.
  */
 void vtdp_device_suspend(struct vtdp_device *device)
 {
 	lockdep_assert_held(&vtdp_lock);
+	if (!device->claimed && !vtdp_acs_changed(device->pdev))
+		return;
 	if (device->pasid_on)
 		device->pdev->pasid_enabled = 0;
 	vtdp_ats_suspend(device);
@@ -537,16 +599,19 @@ void vtdp_device_suspend(struct vtdp_device *device)
 /* PASIDs and ATS as before the suspend, and access control as before, first. */
 static bool device_restore(struct vtdp_device *device)
 {
-	struct pci_dev *pdev = device->pdev;
+	struct pci_dev *pdev = device->pdev, *pf = pci_physfn(pdev);
 
 	if (device->acs && !vtdp_acs_restore(pdev)) {
 		pci_err(pdev, "a port above it lost its access control services in suspend\n");
 		return false;
 	}
-	if (device->pasid_on && !pdev->pasid_enabled)
-		pci_enable_pasid(pdev, 0);
+	if (device->pasid_on && !pf->pasid_enabled) {
+		/* The kernel asks for its access control, too. */
+		vtdp_acs_restore(pf);
+		pci_enable_pasid(pf, 0);
+	}
 	if (device->pasid_on &&
-	    !vtdp_ats_is_on(pdev, PCI_EXT_CAP_ID_PASID, PCI_PASID_CTRL,
+	    !vtdp_ats_is_on(pf, PCI_EXT_CAP_ID_PASID, PCI_PASID_CTRL,
 			    PCI_PASID_CTRL_ENABLE)) {
 		pci_err(pdev, "it lost its PASID capability in suspend\n");
 		return false;
@@ -575,7 +640,7 @@ void vtdp_device_resume(struct vtdp_device *device)
 		return;
 	if (device_restore(device)) {
 		if (device->claimed)
-			pci_set_master(device->pdev);
+			device_set_master(device);
 	} else if (device->claimed) {
 		vtdp_device_stop_rid(device->unit, device->rid);
 	} else {

@@ -718,21 +718,34 @@ int vtdp_qi_enable(struct vtdp_unit *unit)
 	return err;
 }
 
+/* Words that are in use; without @all, but for the abandoned ones. */
+static unsigned int qi_words_used(struct vtdp_qi *qi, bool all)
+{
+	unsigned int used;
+
+	spin_lock(&qi->lock);
+	qi_reclaim(qi);
+	used = VTDP_QI_WORDS - 1 - qi->nr_free;
+	if (!all)
+		used -= qi->nr_abandoned;
+	spin_unlock(&qi->lock);
+	return used;
+}
+
+/* Does nobody wait for a batch? May be out of date at once. Any context. */
+bool vtdp_qi_idle(struct vtdp_unit *unit)
+{
+	return !qi_words_used(&unit->qi, false);
+}
+
 /* Wait until all words but the abandoned ones are free; with @all, these, too. */
 static int qi_wait_idle(struct vtdp_unit *unit, bool all, u64 timeout)
 {
 	u64 deadline = ktime_get_mono_fast_ns() + timeout;
-	struct vtdp_qi *qi = &unit->qi;
-	unsigned int polls, used;
+	unsigned int polls;
 
 	for (polls = 0;; polls++) {
-		spin_lock(&qi->lock);
-		qi_reclaim(qi);
-		used = VTDP_QI_WORDS - 1 - qi->nr_free;
-		if (!all)
-			used -= qi->nr_abandoned;
-		spin_unlock(&qi->lock);
-		if (!used)
+		if (!qi_words_used(&unit->qi, all))
 			return 0;
 		if (polls > QI_TIMEOUT_POLLS &&
 		    ktime_get_mono_fast_ns() > deadline)

@@ -244,9 +244,10 @@ int vtdp_unit_command(struct vtdp_unit *unit, u32 bit, bool on)
 
 	lockdep_assert_held(&vtdp_lock);
 	vtdp_write32(unit, VTD_GCMD, on ? keep | bit : keep & ~bit);
+	/* All ones: nothing answers there. */
 	return readl_poll_timeout_atomic(unit->regs + VTD_GSTS, gsts,
-					 !(gsts & bit) == !on, 10,
-					 UNIT_TIMEOUT_US);
+					 gsts != U32_MAX && !(gsts & bit) == !on,
+					 10, UNIT_TIMEOUT_US);
 }
 
 /* 11.4.8: protected regions would stop DMA that our tables allow. */
@@ -496,6 +497,11 @@ int vtdp_unit_suspend(struct vtdp_unit *unit)
 	 */
 	if (!mutex_trylock(&unit->prq_lock))
 		return -EBUSY;
+	/* Nor can a kernel thread that is preempted here go on and wait. */
+	if (!vtdp_qi_idle(unit)) {
+		mutex_unlock(&unit->prq_lock);
+		return -EBUSY;
+	}
 	list_for_each_entry(device, &unit->devices, node)
 		vtdp_device_suspend(device);
 	unit_copy_events(unit, unit->suspend_event, false);

@@ -829,6 +829,7 @@ static inline bool vtdp_device_tlb(const struct vtdp_device *device)
 /* vtd_qi.c: the invalidation queue */
 int vtdp_qi_init(struct vtdp_unit *unit);
 void vtdp_qi_exit(struct vtdp_unit *unit);
+bool vtdp_qi_idle(struct vtdp_unit *unit);
 int vtdp_qi_enable(struct vtdp_unit *unit);
 int vtdp_qi_disable(struct vtdp_unit *unit);
 int vtdp_qi_begin(struct vtdp_unit *unit, struct vtdp_batch *batch,
@@ -884,6 +885,7 @@ int vtdp_prq_drain_device(struct vtdp_device *device);
 /* ats.c: ATS and page requests of a function */
 void vtdp_ats_prepare(struct vtdp_device *device, u32 flags);
 int vtdp_ats_start(struct vtdp_device *device, u32 *check);
+void vtdp_ats_cut(struct vtdp_device *device);
 void vtdp_ats_stop(struct vtdp_device *device);
 bool vtdp_ats_is_on(struct pci_dev *pdev, int cap, int ctrl, u16 bit);
 void vtdp_ats_suspend(struct vtdp_device *device);
@@ -948,11 +950,12 @@ int vtdp_owner_alias(struct pci_dev *pdev, unsigned int nth,
 void vtdp_owner_cut_off(struct vtdp_unit *unit, u16 rid);
 
 /* acs.c: access control services of a function and on the way up */
-#define VTDP_ACS_NEEDED		(PCI_ACS_RR | PCI_ACS_UF)
+#define VTDP_ACS_NEEDED		(PCI_ACS_SV | PCI_ACS_RR | PCI_ACS_UF)
 
 struct pci_dev *vtdp_acs_lacking(struct pci_dev *pdev, unsigned int nth);
 int vtdp_acs_get(struct pci_dev *pdev);
 void vtdp_acs_put(struct pci_dev *pdev);
+bool vtdp_acs_changed(struct pci_dev *pdev);
 bool vtdp_acs_restore(struct pci_dev *pdev);
 
 /* device.c: attach and detach */

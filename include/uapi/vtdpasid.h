@@ -262,13 +262,15 @@ struct vtdpasid_handback {
  *   EACCES           not in a virtual machine, so its interrupts are not
  *                    isolated: load with allow_unsafe_interrupts=1
  *   EPROTONOSUPPORT  ATS or PRI was asked for and function or unit lacks it,
- *                    firmware names no ATSR for its root port, or PASID tables
+ *                    or has it in a way that is not safe (@out_check), firmware
+ *                    names no ATSR for its root port, or PASID tables
  *                    are shared (pasid_table=unit or system)
  *   EINVAL           PRI was asked for without ATS
  *   EKEYREJECTED     ATS was asked for and the firmware marks it untrusted
  *   EPERM            CAP_SYS_ADMIN is missing; CAP_SYS_RAWIO with
  *                    VTDPASID_ATTACH_ATS
  *   ETIMEDOUT        the unit did not complete an invalidation
+ *   EIO              also: it was cut off meanwhile
  */
 struct vtdpasid_attach {
 	__u32 size;
@@ -294,8 +296,9 @@ struct vtdpasid_attach {
  *
  * Ends the device's bindings, whoever made them, and gives it up. A claimed
  * function is stopped and reset first and then has no context entry; a
- * function that a kernel driver drives returns to pass-through. Needs
- * CAP_SYS_ADMIN.
+ * function that a kernel driver drives returns to pass-through. Virtual
+ * functions that are attached with PASIDs lose these with the physical one:
+ * their bindings end, and claimed ones are cut off. Needs CAP_SYS_ADMIN.
  *
  * Errors:
  *   ETIMEDOUT  it is detached, but only by cutting it off from the bus
@@ -797,7 +800,7 @@ struct vtdpasid_preflight {
 #define VTDPASID_EVENT_MM_GONE		3 /* the binding's address space ended */
 #define VTDPASID_EVENT_DEVICE_GONE	4 /* removed, or its driver changed */
 #define VTDPASID_EVENT_UNIT_BROKEN	5 /* the device's unit stopped answering */
-#define VTDPASID_EVENT_DEVICE_STOPPED	12 /* cut off from the bus: it failed */
+#define VTDPASID_EVENT_DEVICE_STOPPED	12 /* cut off: it failed, or its PF was detached */
 
 /* Those that netlink alone has (vtdpasid_netlink.h) */
 #define VTDPASID_EVENT_TAKEOVER		6 /* a unit was taken over */

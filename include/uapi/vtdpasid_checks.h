@@ -207,7 +207,7 @@
 	  "unbind that driver, and claim the function") \
 	X(ACS, 48, \
 	  "all requests go to the unit, past ports and functions beside it", "ACS capability", \
-	  "it lacks access control services: requests may reach a peer past the unit", \
+	  "it lacks access control services: requests may reach a peer, or bear its id", \
 	  "put it into another slot; see also pci=config_acs=") \
 	X(TRUSTED, 49, \
 	  "the firmware does not mark its port as open to strangers", "ACPI ExternalFacingPort", \
@@ -248,6 +248,18 @@
 	X(ATS_NEEDED, 58, \
 	  "the function works without ATS", "SATC of the ACPI table DMAR", \
 	  "the firmware says that the function does not work without ATS", \
-	  "attach with ATS")
+	  "attach with ATS") \
+	X(ATS_ALIGNED, 59, \
+	  "it asks for translations of whole pages", "ATS capability", \
+	  "it may ask for translations within a page, which the unit need not understand", \
+	  "attach without ATS") \
+	X(ATS_ORDER, 60, \
+	  "no erratum of its ATS is known", "PCI ids", \
+	  "it says that it forgot a translation while writes by it are on their way (an erratum)", \
+	  "attach without ATS") \
+	X(PRI_PASID, 61, \
+	  "it takes answers that bear a PASID, if it has PASIDs", "PRI status", \
+	  "it does not know answers that bear a PASID", \
+	  "attach without page requests, and pin what it uses")
 
 #endif /* _UAPI_VTDPASID_CHECKS_H */

@@ -457,10 +457,13 @@ static void test_endpoint(const char *name)
 	is(&l, ID(PASID_PF), NONE, 0, "endpoint");
 	is(&l, ID(ACS), YES, 0, "endpoint");
 	is(&l, ID(ATS_CAP), YES, 0, "endpoint");
+	is(&l, ID(ATS_ALIGNED), YES, 0, "endpoint");
+	is(&l, ID(ATS_ORDER), YES, 0, "endpoint");
 	is(&l, ID(ATS_OFF), YES, 0, "endpoint");
 	is(&l, ID(ATS_ROOT), YES, 0, "endpoint");
 	is(&l, ID(ATS_NEEDED), YES, 0, "endpoint");
 	is(&l, ID(PRI_CAP), YES, 0, "endpoint");
+	is(&l, ID(PRI_PASID), YES, 0, "endpoint");
 	is(&l, ID(PRI_IDLE), YES, 0, "endpoint");
 	is(&l, ID(RESET), YES, 0, "endpoint");
 	is(&l, ID(TRUSTED), YES, 0, "endpoint");

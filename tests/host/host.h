@@ -184,10 +184,14 @@ struct pci_dev *pci_add(struct pci_bus *bus, unsigned int devfn);
 void pci_remove_all(void);
 bool pci_has_bme(const struct pci_dev *d);
 bool pci_ats_is_on(const struct pci_dev *d);
+bool pci_pasid_is_on(struct pci_dev *d);
 bool pci_pri_is_on(const struct pci_dev *d);
 void pci_bind_driver(struct pci_dev *d, struct pci_driver *drv);	/* NULL: unbind */
 void pci_unplug(struct pci_dev *d, bool surprise);
 unsigned int pci_acs_ctrl(const struct pci_dev *d);
+void pci_reset_begin(struct pci_dev *d);
+void pci_reset_end(struct pci_dev *d);
+extern void (*pci_restored_hook)(void);	/* the core and drivers have resumed */
 void pci_suspend_all(void);
 void pci_power_cycle(void);
 void pci_resume_all(void);

@@ -291,7 +291,7 @@ enum dma_result model_dma(struct dma *d)
 	d->through = false;
 	if (!d->prefetch) {
 		if (!pdev || !pdev->present || !pci_has_bme(pdev) ||
-		    (d->pasid != NO_PASID && !pdev->pasid_enabled))
+		    (d->pasid != NO_PASID && !pci_pasid_is_on(pdev)))
 			return DMA_NOT_SENT;
 		model_stats.dmas++;
 	}
@@ -361,7 +361,7 @@ enum dma_result model_ats(struct dma *d)
 		return DMA_FAULT;
 	}
 	d->prefetch = true;	/* not present is an answer, no fault */
-	r = d->pasid != NO_PASID && !pdev->pasid_enabled ? DMA_NOT_SENT : model_dma(d);
+	r = d->pasid != NO_PASID && !pci_pasid_is_on(pdev) ? DMA_NOT_SENT : model_dma(d);
 	d->prefetch = prefetch;
 	if (r != DMA_OK || !(u->gsts & GSTS_TES) || d->through)
 		return r;
@@ -417,7 +417,7 @@ bool model_reachable(struct unit *u, u16 did, u32 pasid)
 		c = model_ctx_lookup(u, rid);
 		if (!c || c->negative)
 			continue;
-		if (pasid && (!(c->q[0] & 8) || !pdev->pasid_enabled))
+		if (pasid && (!(c->q[0] & 8) || !pci_pasid_is_on(pdev)))
 			continue;
 		p = pasid_lookup(u, rid, c->q[0], pasid, &reason);
 		if (p && !p->negative && p->did == did)

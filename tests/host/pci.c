@@ -38,8 +38,8 @@ struct pci_dev *pci_add(struct pci_bus *bus, unsigned int devfn)
 	d->dev.registered = true;
 	d->eetlp_prefix_path = true;
 	d->reset_methods[0] = 1;
-	set16(d, POS_ATS + PCI_ATS_CAP, 4);
-	d->config[POS_PRI + PCI_PRI_STATUS + 1] = PCI_PRI_STATUS_STOPPED >> 8;
+	set16(d, POS_ATS + PCI_ATS_CAP, 4 | PCI_ATS_CAP_PAGE_ALIGNED);
+	set16(d, POS_PRI + PCI_PRI_STATUS, PCI_PRI_STATUS_STOPPED | PCI_PRI_STATUS_PASID);
 	d->config[POS_PRI + PCI_PRI_MAX_REQ] = 32;
 	set16(d, POS_ACS + PCI_ACS_CAP, PCI_ACS_RR | PCI_ACS_UF | PCI_ACS_SV);
 	list_add_tail(&d->node, &functions);
@@ -53,6 +53,8 @@ void pci_remove_all(void)
 	list_for_each_entry_safe(d, next, &functions, node) {
 		if (d->refs != 1)
 			fail_rule("pci reference", "%s: %d references left", pci_name(d), d->refs - 1);
+		if (d->dev.awake)
+			fail_rule("runtime PM", "%s: %d want it awake", pci_name(d), d->dev.awake);
 		list_del(&d->node);
 		free(d);
 	}
@@ -115,23 +117,31 @@ struct pci_dev *shim_next_pci_dev(struct pci_dev *from)
 
 bool pci_has_bme(const struct pci_dev *d) { return cfg16(d, PCI_COMMAND) & PCI_COMMAND_MASTER; }
 bool pci_ats_is_on(const struct pci_dev *d) { return cfg16(d, POS_ATS + PCI_ATS_CTRL) & PCI_ATS_CTRL_ENABLE; }
+bool pci_pasid_is_on(struct pci_dev *d) { return cfg16(pci_physfn(d), POS_PASID + PCI_PASID_CTRL) & PCI_PASID_CTRL_ENABLE; }
 bool pci_pri_is_on(const struct pci_dev *d) { return cfg16(d, POS_PRI + PCI_PRI_CTRL) & PCI_PRI_CTRL_ENABLE; }
 
 unsigned int pci_acs_ctrl(const struct pci_dev *d) { return cfg16(d, POS_ACS + PCI_ACS_CTRL); }
 
+static bool answers(const struct pci_dev *d) { return d->present && !d->resetting; }
+
 int pci_read_config_word(struct pci_dev *d, int where, u16 *v)
 {
-	*v = d->present ? cfg16(d, where) : 0xffff;
+	*v = answers(d) ? cfg16(d, where) : 0xffff;
 	return 0;
 }
 
 int pci_write_config_word(struct pci_dev *d, int where, u16 v)
 {
-	if (!d->present)
+	if (!answers(d))
 		return 0;
 	if (where == POS_PRI + PCI_PRI_CTRL) {
 		set16(d, where, v & PCI_PRI_CTRL_ENABLE);
 		return 0;
+	}
+	/* PCIe 10.5: disabling invalidates what it holds. */
+	if (where == POS_ATS + PCI_ATS_CTRL && !(v & PCI_ATS_CTRL_ENABLE)) {
+		d->slept = true;
+		model_atc_reset(~0u, pci_dev_id(d));
 	}
 	set16(d, where, v);
 	return 0;
@@ -139,7 +149,7 @@ int pci_write_config_word(struct pci_dev *d, int where, u16 v)
 
 int pci_read_config_dword(struct pci_dev *d, int where, u32 *v)
 {
-	*v = d->present ? cfg16(d, where) | (u32)cfg16(d, where + 2) << 16 : ~0u;
+	*v = answers(d) ? cfg16(d, where) | (u32)cfg16(d, where + 2) << 16 : ~0u;
 	return 0;
 }
 
@@ -153,22 +163,27 @@ int pci_find_ext_capability(struct pci_dev *d, int cap)
 {
 	switch (cap) {
 	case PCI_EXT_CAP_ID_ATS: return d->ats_cap ? POS_ATS : 0;
-	case PCI_EXT_CAP_ID_PASID: return d->pasid_width ? POS_PASID : 0;
+	case PCI_EXT_CAP_ID_PASID: return d->pasid_width && !d->physfn ? POS_PASID : 0;
 	case PCI_EXT_CAP_ID_PRI: return d->has_pri ? POS_PRI : 0;
-	case PCI_EXT_CAP_ID_ACS: return d->subordinate ? POS_ACS : 0;
+	case PCI_EXT_CAP_ID_ACS: return d->subordinate || d->has_acs ? POS_ACS : 0;
 	}
 	return 0;
 }
 
-int pci_max_pasids(struct pci_dev *d) { return d->pasid_width ? 1 << d->pasid_width : -EINVAL; }
+int pci_max_pasids(struct pci_dev *d) { d = pci_physfn(d); return d->pasid_width ? 1 << d->pasid_width : -EINVAL; }
 int pci_pasid_features(struct pci_dev *d) { return d->pasid_width ? 0 : -EINVAL; }
 
 int pci_enable_pasid(struct pci_dev *d, int features)
 {
 	(void)features;
+	if (d->physfn)
+		return d->physfn->pasid_enabled ? 0 : -EINVAL;
 	/* The kernel warns. */
 	if (d->pasid_enabled)
 		fail_rule("PCI order", "%s: PASIDs on, which are on", pci_name(d));
+	/* Since 6.2 on the way up from the function, itself included. */
+	if (d->multifunction && d->has_acs && !(pci_acs_ctrl(d) & PCI_ACS_RR))
+		return -EINVAL;
 	if (!d->pasid_width || d->ats_enabled || d->pasid_enabled || d->pasid_fails)
 		return -EINVAL;
 	d->pasid_enabled = true;
@@ -178,6 +193,8 @@ int pci_enable_pasid(struct pci_dev *d, int features)
 
 void pci_disable_pasid(struct pci_dev *d)
 {
+	if (d->physfn)
+		return;
 	if (d->ats_enabled)
 		fail_rule("PCI order", "%s: PASID off while ATS is on", pci_name(d));
 	d->pasid_enabled = false;
@@ -207,8 +224,6 @@ void pci_disable_ats(struct pci_dev *d)
 		fail_rule("PCI order", "%s: ATS off, which is not on", pci_name(d));
 	d->ats_enabled = false;
 	pci_write_config_word(d, POS_ATS + PCI_ATS_CTRL, 0);
-	/* PCIe 10.5: disabling invalidates what it holds. */
-	model_atc_reset(~0u, pci_dev_id(d));
 }
 
 void pci_set_master(struct pci_dev *d)
@@ -231,7 +246,7 @@ int pci_reset_function_locked(struct pci_dev *d)
 	return 0;
 }
 
-bool pci_device_is_present(struct pci_dev *d) { return d->present; }
+bool pci_device_is_present(struct pci_dev *d) { return answers(d); }
 int pci_enable_device(struct pci_dev *d) { return d->enable_fails ? -EIO : 0; }
 void pci_disable_device(struct pci_dev *d) { pci_clear_master(d); }
 
@@ -340,6 +355,45 @@ void pci_plug(struct pci_dev *d)
 	notify(d, BUS_NOTIFY_ADD_DEVICE);
 }
 
+/*
+ * A reset, in two parts: nobody answers meanwhile, and then it is what the PCI
+ * core thinks that it was.
+ */
+void pci_reset_begin(struct pci_dev *d)
+{
+	d->saved_config_space[1] = cfg16(d, PCI_COMMAND);
+	d->resetting = true;
+}
+
+static void forget_all(struct pci_dev *d)
+{
+	set16(d, PCI_COMMAND, 0);
+	set16(d, POS_ATS + PCI_ATS_CTRL, 0);
+	set16(d, POS_PASID + PCI_PASID_CTRL, 0);
+	set16(d, POS_PRI + PCI_PRI_CTRL, 0);
+	set16(d, POS_ACS + PCI_ACS_CTRL, 0);
+	model_atc_reset(~0u, pci_dev_id(d));
+}
+
+/* As pci_restore_state(): by what the kernel thinks is on, not by what was. */
+static void restore(struct pci_dev *d)
+{
+	if (d->pasid_enabled)
+		set16(d, POS_PASID + PCI_PASID_CTRL, PCI_PASID_CTRL_ENABLE);
+	if (d->pri_enabled)
+		set16(d, POS_PRI + PCI_PRI_CTRL, PCI_PRI_CTRL_ENABLE);
+	if (d->ats_enabled)
+		set16(d, POS_ATS + PCI_ATS_CTRL, PCI_ATS_CTRL_ENABLE);
+}
+
+void pci_reset_end(struct pci_dev *d)
+{
+	d->resetting = false;
+	forget_all(d);
+	restore(d);
+	set16(d, PCI_COMMAND, d->saved_config_space[1]);
+}
+
 /* ---- sleep ------------------------------------------------------------------ */
 
 /* Drivers put their functions to rest, or wake them. */
@@ -368,33 +422,22 @@ void pci_power_cycle(void)
 	struct pci_dev *d;
 
 	list_for_each_entry(d, &functions, node) {
-		set16(d, PCI_COMMAND, 0);
-		set16(d, POS_ATS + PCI_ATS_CTRL, 0);
-		set16(d, POS_PASID + PCI_PASID_CTRL, 0);
-		set16(d, POS_PRI + PCI_PRI_CTRL, 0);
-		set16(d, POS_ACS + PCI_ACS_CTRL, 0);
+		forget_all(d);
 		d->slept = true;
-		model_atc_reset(~0u, pci_dev_id(d));
 	}
 }
 
-/*
- * What the core restores is what the kernel thinks is on (pci_restore_state()),
- * whatever that was before; then drivers wake their functions.
- */
+void (*pci_restored_hook)(void);
+
+/* The core restores what it can; then drivers wake their functions. */
 void pci_resume_all(void)
 {
 	struct pci_dev *d;
 
-	list_for_each_entry(d, &functions, node) {
-		if (d->forgetful)
-			continue;
-		if (d->pasid_enabled)
-			set16(d, POS_PASID + PCI_PASID_CTRL, PCI_PASID_CTRL_ENABLE);
-		if (d->pri_enabled)
-			set16(d, POS_PRI + PCI_PRI_CTRL, PCI_PRI_CTRL_ENABLE);
-		if (d->ats_enabled)
-			set16(d, POS_ATS + PCI_ATS_CTRL, PCI_ATS_CTRL_ENABLE);
-	}
+	list_for_each_entry(d, &functions, node)
+		if (!d->forgetful)
+			restore(d);
 	drivers_sleep(false);
+	if (pci_restored_hook)
+		pci_restored_hook();
 }

@@ -5,7 +5,6 @@
 
 #define VA(n)	(0x7f0000000000ull + (n) * 0x1000ull)
 #define MANY	500
-#define OK(call) do { int __e = (call); if (__e) fail_rule("call", "line %d: %s is %d", __LINE__, #call, __e); } while (0)
 
 /*
  * The longest that one batch may take: five waits for room, and five for
@@ -147,6 +146,36 @@ static void pulled(void)
 	expect_innocent("pulled out");
 	bad->pdev->error_state = 0;
 	stop("pulled out: caches are clean");
+}
+
+/* Who resets a function does not give it back what it lost meanwhile. */
+static void silent_in_reset(void)
+{
+	start();
+	pci_reset_begin(bad->pdev);
+	conduct.silent_rid = pci_dev_id(bad->pdev);
+	tap_is(w_sync(0, both, 0, (1ull << 47) - 1), -ETIMEDOUT, "SYNC while a function is being reset");
+	pci_reset_end(bad->pdev);
+	tap_ok(!pci_has_bme(bad->pdev), "it stays cut off after the reset");
+	w_detach(0, bad);
+	tap_ok(!pci_ats_is_on(bad->pdev), "ATS is off after detach");
+	stop("reset: no rule was broken");
+}
+
+/* A driver that recovers its function. */
+static void silent_recovered(void)
+{
+	start();
+	conduct.silent_rid = pci_dev_id(bad->pdev);
+	tap_is(w_sync(0, both, 0, (1ull << 47) - 1), -ETIMEDOUT, "SYNC of a process on a silent device");
+	tap_ok(!pci_ats_is_on(bad->pdev), "it has no ATS");
+	pci_set_master(bad->pdev);
+	umm_unmap(both, VA(2), VA(2) + 0xfff);
+	tap_ok(w_ats_dma(bad, pasid_both, VA(2), true) != DMA_OK && w_dma(bad, pasid_both, VA(2), true) != DMA_OK,
+	       "and does not reach what was unmapped if its driver lets it go on");
+	pci_clear_master(bad->pdev);
+	expect_innocent("recovered");
+	stop("recovered: no rule was broken");
 }
 
 /* The unit gives up on a silent device when nobody waits any more. */
@@ -559,6 +588,47 @@ static void broken_meanwhile(void)
 	stop_broken();
 }
 
+/* Another one breaks the unit at each moment of an attach. */
+static unsigned int break_after;
+
+static void break_later(void)
+{
+	if (break_after && !current->spins && !--break_after)
+		vtdp_unit_break(unit, "was told to be, by a test");
+}
+
+/* Return: 0; 1: it can do DMA; 2: the attach was over before. */
+static int broken_after(unsigned int moments)
+{
+	start();
+	w_detach(0, bad);
+	break_after = moments;
+	sched_hook = break_later;
+	w_attach(0, bad, VTDPASID_ATTACH_ATS | VTDPASID_ATTACH_PRI);
+	sched_hook = NULL;
+	return break_after ? 2 : pci_has_bme(bad->pdev) || pci_ats_is_on(bad->pdev);
+}
+
+static void broken_while_attached(void)
+{
+	unsigned int n, on = 0;
+	int status = 0;
+
+	fflush(NULL);
+	for (n = 1; n < 2000 && status != 2; n++) {
+		pid_t pid = fork();
+
+		if (!pid)
+			_exit(broken_after(n));
+		waitpid(pid, &status, 0);
+		status = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+		on += status == 1;
+	}
+	tap_ok(n > 20 && n < 2000, "a unit breaks at each of %u moments of an attach", n - 2);
+	tap_is(on, 0, "and the function is cut off whenever that is");
+	tap_leave();
+}
+
 /* Nothing answers at its registers any more. */
 static void gone(void)
 {
@@ -816,6 +886,8 @@ int main(int argc, char **argv)
 	tap_args(argc, argv);
 	tap_part(silent);
 	tap_part(pulled);
+	tap_part(silent_in_reset);
+	tap_part(silent_recovered);
 	tap_part(given_up_late);
 	tap_part(ring_not_full);
 	tap_part(silent_without_pasid);
@@ -834,6 +906,7 @@ int main(int argc, char **argv)
 	tap_part(refused_leaf);
 	tap_part(refused_growth);
 	tap_part(broken_meanwhile);
+	tap_part(broken_while_attached);
 	tap_part(gone);
 	tap_part(never_empties);
 	tap_part(never_empties_sync);

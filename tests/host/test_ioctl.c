@@ -262,9 +262,9 @@ static void attaching(void)
 	REFUSED(EPROTONOSUPPORT, VTDPASID_ATTACH, ATTACH(rid, 3));
 	d->has_pri = true;
 	/* What fails last is undone from there: the context entry, too. */
-	d->config[0x120 + PCI_PRI_STATUS + 1] = 0;
+	d->config[0x120 + PCI_PRI_STATUS + 1] &= ~(PCI_PRI_STATUS_STOPPED >> 8);
 	REFUSED(EBUSY, VTDPASID_ATTACH, ATTACH(rid, 3));
-	d->config[0x120 + PCI_PRI_STATUS + 1] = PCI_PRI_STATUS_STOPPED >> 8;
+	d->config[0x120 + PCI_PRI_STATUS + 1] |= PCI_PRI_STATUS_STOPPED >> 8;
 	d->ats_fails = true;
 	REFUSED(EINVAL, VTDPASID_ATTACH, ATTACH(rid, 3));
 	tap_ok(!pci_pri_is_on(d) && !d->pri_enabled, "page requests are off again");
@@ -285,6 +285,11 @@ static void attaching(void)
 	REFUSED(EIO, VTDPASID_TAKEOVER, (struct vtdpasid_takeover){});
 	tap_ok(!pci_has_bme(d), "what is attached to a broken unit is cut off");
 	end_broken("attaching");
+}
+
+static void no_ats(struct vtdpasid_attach *a, u32 check, const char *what)
+{
+	tap_ok(call(VTDPASID_ATTACH, a) == -EPROTONOSUPPORT && a->out_check == check, "%s", what);
 }
 
 /* What keeps PASIDs off for a function that has them, and ATS: who is named. */
@@ -322,6 +327,21 @@ static void limits(void)
 	d->ats_enabled = true;
 	tap_ok(call(VTDPASID_ATTACH, &a) == -EBUSY && a.out_check == VTDPASID_CHECK_ATS_OFF, "ATS that others switched on");
 	d->ats_enabled = false;
+	d->config[0x100 + PCI_ATS_CAP] &= ~PCI_ATS_CAP_PAGE_ALIGNED;
+	no_ats(&a, VTDPASID_CHECK_ATS_ALIGNED, "translations within a page");
+	d->config[0x100 + PCI_ATS_CAP] |= PCI_ATS_CAP_PAGE_ALIGNED;
+	d->vendor = PCI_VENDOR_ID_INTEL;
+	d->device = 0x4943;
+	no_ats(&a, VTDPASID_CHECK_ATS_ORDER, "a function that forgets too early");
+	d->device = 0x4944;
+	a.flags |= VTDPASID_ATTACH_PRI;
+	d->config[0x120 + PCI_PRI_STATUS + 1] &= ~(PCI_PRI_STATUS_PASID >> 8);
+	no_ats(&a, VTDPASID_CHECK_PRI_PASID, "answers without PASID, to a function with PASIDs");
+	d->pasid_width = 0;
+	tap_is(w_attach(0, w_fn(0, F_CLAIMED), a.flags), 0, "to one without");
+	w_detach(0, w_fn(0, F_CLAIMED));
+	d->pasid_width = 20;
+	a.flags = VTDPASID_ATTACH_ATS;
 	vtdp_table_layout = VTDPASID_TABLE_SYSTEM;
 	tap_ok(call(VTDPASID_ATTACH, &a) == -EPROTONOSUPPORT && a.out_check == VTDPASID_CHECK_LAYOUT,
 	       "ATS, and tables that are shared");
@@ -447,7 +467,7 @@ static void by_number(void)
 
 static unsigned int redirects(const struct pci_dev *port)
 {
-	return pci_acs_ctrl(port) & (PCI_ACS_RR | PCI_ACS_UF);
+	return pci_acs_ctrl(port) & VTDP_ACS_NEEDED;
 }
 
 /* ATTACH with its n-th allocation failing changes no port, for all n. */
@@ -479,7 +499,7 @@ static void peers(void)
 	w_takeover(0);
 	w_open(0);
 	tap_is(w_attach(0, fn, 0), 0, "behind a port that redirects");
-	tap_is(redirects(port), PCI_ACS_RR | PCI_ACS_UF, "it is told to");
+	tap_is(redirects(port), PCI_ACS_SV | PCI_ACS_RR | PCI_ACS_UF, "it is told to, and to look at requester ids");
 	w_detach(0, fn);
 	tap_is(redirects(port), 0, "and not any more after detach");
 	no_memory_for(fn, port);
@@ -496,6 +516,19 @@ static void peers(void)
 	tap_is(redirects(fn->pdev), PCI_ACS_RR, "goes on");
 	fn->pdev->multifunction = false;
 	fn->pdev->subordinate = NULL;
+
+	/* Those of SR-IOV may do without; what they can, they do. */
+	fn->pdev->is_physfn = true;
+	tap_is(w_attach(0, fn, 0), 0, "a physical function without access control services");
+	tap_is(w_bind(0, fn, w.proc[0], false, 0, NULL), 0, "has PASIDs");
+	w_detach(0, fn);
+	fn->pdev->has_acs = true;
+	fn->pdev->config[0x140 + PCI_ACS_CTRL] = 0;
+	OK(w_attach(0, fn, 0));
+	tap_is(redirects(fn->pdev), PCI_ACS_RR, "one with them is told to redirect");
+	w_detach(0, fn);
+	fn->pdev->is_physfn = fn->pdev->has_acs = false;
+
 	port->config[0x140 + PCI_ACS_CAP] &= ~PCI_ACS_RR;
 	tap_is(w_attach(0, fn, VTDPASID_ATTACH_ATS), -EPROTONOSUPPORT, "behind one that firmware names no ATSR for: no ATS");
 	tap_is(w_attach(0, fn, 0), 0, "but attach");
@@ -503,6 +536,61 @@ static void peers(void)
 	tap_is(w_bind(0, fn, w.proc[0], true, 0, NULL), -EXDEV, "and without the rest");
 	w_detach(0, fn);
 	end("peers");
+}
+
+/* Virtual functions have PASIDs as long as the physical one has. */
+static void virtual_function(void)
+{
+	struct wfn *pf, *vf, *driven, *plain;
+	u32 vf_pasid;
+
+	world_start_simple(W_CAP, W_ECAP, 1);
+	sched_hook = NULL;
+	w_takeover(0);
+	w_open(0);
+	pf = w_fn(0, F_CLAIMED);
+	plain = w_more(0, 0x20);
+	vf = w_more(0, 0x11);
+	vf->pdev->is_virtfn = true;
+	vf->pdev->physfn = pf->pdev;
+	umm_map(w.proc[0], VA(0), PAGE_SIZE, true, false);
+	OK(w_attach(0, plain, 0));
+	OK(w_attach(0, pf, 0));
+	OK(w_attach(0, vf, 0));
+	tap_is(pf->pdev->dev.awake, 1, "who is attached may not sleep");
+	OK(w_bind(0, vf, w.proc[0], false, 0, &vf_pasid));
+	OK(w_bind(0, plain, w.proc[0], false, 0, NULL));
+	tap_is(w_dma(vf, vf_pasid, VA(0), true), DMA_OK, "DMA of a virtual function");
+	w_detach(0, vf);
+	tap_ok(pci_pasid_is_on(pf->pdev), "its end leaves the physical one as it is");
+	vf->pdev->resetting = true;
+	tap_is(w_attach(0, vf, 0), -ENODEV, "one that does not answer is not attached");
+	vf->pdev->resetting = false;
+	OK(w_attach(0, vf, 0));
+	OK(w_bind(0, vf, w.proc[0], false, 0, NULL));
+	tap_ok(pci_has_bme(vf->pdev), "it is back");
+	driven = w_fn(0, F_DRIVEN);
+	driven->pdev->is_virtfn = true;
+	driven->pdev->physfn = pf->pdev;
+	OK(w_attach(0, driven, VTDPASID_ATTACH_ATS));
+	OK(w_bind(0, driven, w.proc[0], false, 0, NULL));
+	w_detach(0, pf);
+	tap_is(pf->pdev->dev.awake, 0, "who is not attached may sleep");
+	tap_ok(!pci_pasid_is_on(pf->pdev) && !pci_has_bme(vf->pdev), "without the physical one it does no DMA");
+	tap_ok(pci_has_bme(driven->pdev) && !pci_ats_is_on(driven->pdev), "one that a driver drives goes on, without ATS");
+	mutex_lock(&vtdp_lock);
+	tap_is(vtdp_device_by_rid(vtdp_unit_by_index(0), pci_dev_id(driven->pdev))->nr_bindings, 0, "without bindings");
+	mutex_unlock(&vtdp_lock);
+	tap_is(w_bind(0, driven, w.proc[0], false, 0, NULL), -EPROTONOSUPPORT, "and without PASIDs");
+	vf->stopped = true;
+	w_binding(vf, w.proc[0], false)->state = WB_FREE;
+	w_binding(driven, w.proc[0], false)->state = WB_FREE;
+	tap_is(w_dma(plain, vf_pasid, VA(0), true), DMA_OK, "others do");
+	w_detach(0, vf);
+	tap_is(w_attach(0, vf, 0), 0, "attached again");
+	tap_is(w_bind(0, vf, w.proc[0], false, 0, NULL), -EPROTONOSUPPORT, "it has no PASIDs");
+	w_detach(0, vf);
+	end("virtual function");
 }
 
 /* As between release() and the end of a call that came before it. */
@@ -807,6 +895,7 @@ int main(int argc, char **argv)
 	tap_part(by_number);
 	tap_part(answer_lost);
 	tap_part(peers);
+	tap_part(virtual_function);
 	tap_part(binding);
 	tap_part(many);
 	tap_part(domain_ids);

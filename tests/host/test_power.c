@@ -4,7 +4,6 @@
 #include "world.h"
 
 #define VA(n)	(0x7f0000000000ull + (n) * 0x1000ull)
-#define OK(call) do { int __e = (call); if (__e) fail_rule("call", "line %d: %s is %d", __LINE__, #call, __e); } while (0)
 
 #define FIRMWARE_ROOT	0x77000ull	/* where RTADDR was left */
 
@@ -78,9 +77,20 @@ static void expect_event(u32 type, struct wfn *fn, const char *what)
 	       what, type, n, e.type);
 }
 
+/* What the PCI core restores, for drivers to use at once. */
+static bool at_once;
+
+static void look_at_once(void)
+{
+	at_once = pci_pasid_is_on(driven->pdev);
+	if (at_once)
+		tap_ok(pci_ats_is_on(driven->pdev) && pci_pri_is_on(driven->pdev), "PASIDs, ATS, page requests");
+}
+
 static void slept(void)
 {
 	start();
+	pci_restored_hook = look_at_once;
 	tap_is(shim_suspend(), 0, "suspend");
 	tap_ok(all_off(), "all is off");
 	tap_ok(!pci_has_bme(claimed->pdev) && !pci_has_bme(other->pdev), "ours do no DMA meanwhile");
@@ -88,6 +98,8 @@ static void slept(void)
 		model_power_cycle(i);
 	pci_power_cycle();
 	shim_resume();
+	tap_ok(at_once, "a driver finds PASIDs and ATS as they were");
+	pci_restored_hook = NULL;
 	works("resume");
 	/* The next one does not depend on what the first left. */
 	tap_is(shim_suspend(), 0, "suspend again");
@@ -161,6 +173,76 @@ static void half(void)
 	tap_clean("nothing is left");
 }
 
+/* A kernel thread is preempted while it waits for its invalidations. */
+static void unmaps(void *arg)
+{
+	umm_unmap(w.proc[0], VA(0), VA(0) + 0xfff);
+}
+
+static void waited_for(void)
+{
+	struct vtdp_unit *unit;
+
+	start_one(W_CAP, W_ECAP);
+	bind_one();
+	unit = vtdp_unit_by_index(0);
+	conduct.lazy = 0;
+	co_start("unmaps", NULL, unmaps, NULL);
+	while (vtdp_qi_idle(unit))
+		co_step();
+	tap_is(shim_suspend(), -EBUSY, "no suspend while invalidations are waited for");
+	conduct.lazy = 1;
+	co_finish();
+	tap_is(unit->state, VTDPASID_UNIT_TAKEN, "the unit works");
+	tap_is(w_dma(claimed, pasid, VA(0), true), DMA_FAULT, "and what was unmapped is gone");
+	tap_is(shim_suspend(), 0, "suspend after that");
+	shim_resume();
+	world_stop();
+	tap_clean("no rule was broken");
+}
+
+/* Its registers do not answer after the resume. */
+static void never_back(void)
+{
+	start_one(W_CAP, W_ECAP);
+	bind_one();
+	OK(shim_suspend());
+	conduct.gone = conduct.stuck = true;
+	shim_resume();
+	tap_is(vtdp_unit_by_index(0)->state, VTDPASID_UNIT_BROKEN, "a unit that does not come back is broken");
+	tap_ok(!pci_has_bme(claimed->pdev), "and its functions stay off");
+	tap_clean("no rule was broken");
+	tap_leave();
+}
+
+/* Virtual functions have their PASIDs by the physical one. */
+static void virtual_function(void)
+{
+	struct wfn *pf, *vf;
+
+	start_one(W_CAP, W_ECAP);
+	/* The virtual one is the first to wake up. */
+	vf = claimed;
+	pf = w_more(0, 0x11);
+	vf->pdev->is_virtfn = true;
+	vf->pdev->physfn = pf->pdev;
+	pf->pdev->multifunction = pf->pdev->has_acs = true;
+	OK(w_attach(0, pf, 0));
+	bind_one();
+	for (unsigned int i = 0; i < 2; i++) {
+		OK(shim_suspend());
+		if (!i) {
+			model_power_cycle(0);
+			pci_power_cycle();
+		}
+		shim_resume();
+		tap_ok(pci_has_bme(vf->pdev) && pci_has_bme(pf->pdev), "both go on");
+		tap_is(w_dma(vf, pasid, VA(0), true), DMA_OK, "DMA of the virtual function");
+	}
+	world_stop();
+	tap_clean("no rule was broken");
+}
+
 /* A queue that does not go off: the unit may not be left half off. */
 static void queue_stays_on(void)
 {
@@ -185,6 +267,9 @@ static void ports(void)
 	start_one(W_CAP, W_ECAP);
 	port = w_port(0);
 	bind_one();
+	driven = w_fn(0, F_DRIVEN);
+	OK(w_attach(0, driven, 0));
+	pci_restored_hook = look_at_once;
 	for (unsigned int i = 0; i < 2; i++) {
 		OK(shim_suspend());
 		model_power_cycle(0);
@@ -192,8 +277,11 @@ static void ports(void)
 		tap_ok(!redirects(port), "a port loses its access control services");
 		shim_resume();
 		tap_ok(redirects(port) && pci_has_bme(claimed->pdev), "and has them before DMA goes on");
+		tap_ok(!at_once && pci_pasid_is_on(driven->pdev), "and before PASIDs of a driver's function");
 		tap_is(w_dma(claimed, pasid, VA(0), true), DMA_OK, "DMA after");
 	}
+	pci_restored_hook = NULL;
+	w_detach(0, driven);
 	OK(shim_suspend());
 	port->subordinate = NULL;
 	shim_resume();
@@ -230,6 +318,7 @@ static void sleep_badly(void (*lose)(struct pci_dev *pdev))
 	tap_ok(!pci_has_bme(claimed->pdev), "a function that lost something stays off");
 	expect_event(VTDPASID_EVENT_DEVICE_STOPPED, claimed, "it is stopped");
 	expect_event(VTDPASID_EVENT_DEVICE_GONE, driven, "a driver's is detached");
+	tap_ok(!driven->pdev->pri_enabled && !driven->pdev->ats_enabled, "without page requests and ATS");
 	tap_ok(pci_has_bme(driven->pdev), "its driver goes on");
 	tap_ok(pci_has_bme(other->pdev), "so does the other unit's");
 	tap_clean("no rule was broken");
@@ -237,7 +326,7 @@ static void sleep_badly(void (*lose)(struct pci_dev *pdev))
 }
 
 static void lose_all(struct pci_dev *pdev) { pdev->forgetful = true; }
-static void lose_ats(struct pci_dev *pdev) { pdev->ats_fails = true; }
+static void lose_ats(struct pci_dev *pdev) { pdev->ats_fails = true; pdev->ats_enabled = false; }
 static void lose_pri(struct pci_dev *pdev) { pdev->pri_enabled = false; }
 
 /* Functions that are no longer what ATTACH found. */
@@ -260,6 +349,24 @@ static void rebooted(void)
 		tap_is(model_reg(i, 0x20), FIRMWARE_ROOT, "unit %u: RTADDR as firmware had it", i);
 		tap_is(vtdp_unit_by_index(i)->state, VTDPASID_UNIT_BROKEN, "unit %u: nobody uses it again", i);
 	}
+	tap_clean("no rule was broken");
+	tap_leave();
+}
+
+/* The driver of a virtual function has work left when its PASIDs go. */
+static void rebooted_virtual(void)
+{
+	struct wfn *pf;
+
+	start_one(W_CAP, W_ECAP);
+	pf = claimed;
+	driven = w_fn(0, F_DRIVEN);
+	driven->pdev->is_virtfn = true;
+	driven->pdev->physfn = pf->pdev;
+	OK(w_attach(0, pf, 0));
+	OK(w_attach(0, driven, 0));
+	shim_reboot();
+	tap_ok(pci_has_bme(driven->pdev) && !pci_pasid_is_on(pf->pdev), "the driver of a virtual function keeps its own DMA");
 	tap_clean("no rule was broken");
 	tap_leave();
 }
@@ -297,12 +404,16 @@ int main(int argc, char **argv)
 	tap_part(slept);
 	tap_part(slept_plain);
 	tap_part(half);
+	tap_part(waited_for);
+	tap_part(never_back);
+	tap_part(virtual_function);
 	tap_part(queue_stays_on);
 	tap_part(ports);
 	tap_part(without_pasids);
 	tap_part(without_ats);
 	tap_part(without_pri);
 	tap_part(rebooted);
+	tap_part(rebooted_virtual);
 	tap_part(rebooted_on);
 	tap_part(refused);
 	return tap_done();

@@ -803,7 +803,11 @@ struct device {
 	struct device_driver *driver;
 	struct mutex mutex;
 	bool registered;
+	int awake;		/* who wants it so (runtime PM) */
 };
+static inline int pm_runtime_get_sync(struct device *dev) { return dev->awake++ ? 1 : 0; }
+static inline void pm_runtime_get_noresume(struct device *dev) { dev->awake++; }
+static inline int pm_runtime_put(struct device *dev) { dev->awake--; return 0; }
 struct bus_type { const char *name; };
 struct notifier_block {
 	int (*notifier_call)(struct notifier_block *nb, unsigned long action, void *data);
@@ -864,15 +868,20 @@ struct pci_dev {
 	bool untrusted, multifunction, is_virtfn, is_physfn, ats_enabled, pasid_enabled, pri_enabled, is_busmaster;
 	u32 pri_reqs_alloc;
 	int error_state;
+	u16 vendor, device;
+	u32 saved_config_space[16];
 	u16 ats_cap;
 	int pcie_type;		/* PCI_EXP_TYPE_*, -1: conventional */
 	bool present;
+	bool resetting;		/* it is there, but its config space is not */
 	int refs;
 	u8 config[4096];
 	void *drvdata;
 	/* what the function is */
 	unsigned int pasid_width;
 	bool has_pri;
+	bool has_acs;		/* no port, but has the capability */
+	struct pci_dev *physfn;	/* of a virtual function */
 	bool ats_fails;		/* pci_enable_ats() does */
 	bool pasid_fails;	/* pci_enable_pasid() does */
 	bool enable_fails;	/* pci_enable_device() does */
@@ -881,6 +890,7 @@ struct pci_dev {
 	unsigned int resets;
 	struct pci_driver *match;	/* driver_override */
 };
+#define PCI_VENDOR_ID_INTEL	0x8086
 #define PCI_CLASS_SERIAL_USB	0x0c03
 #define PCI_BASE_CLASS_DISPLAY	0x03
 #define PCI_DEV_FLAG_PCIE_BRIDGE_ALIAS 1
@@ -895,7 +905,7 @@ struct pci_dev {
 static inline u16 pci_dev_id(struct pci_dev *d) { return PCI_DEVID(d->bus->number, d->devfn); }
 static inline int pci_domain_nr(struct pci_bus *b) { return b->domain; }
 static inline bool pci_is_root_bus(struct pci_bus *b) { return !b->parent; }
-static inline struct pci_dev *pci_physfn(struct pci_dev *d) { return d; }
+static inline struct pci_dev *pci_physfn(struct pci_dev *d) { return d->physfn ?: d; }
 static inline struct pci_dev *pci_upstream_bridge(struct pci_dev *d) { return d->bus->self; }
 static inline bool pci_is_pcie(struct pci_dev *d) { return d->pcie_type >= 0; }
 static inline int pci_pcie_type(struct pci_dev *d) { return d->pcie_type; }
