@@ -156,10 +156,11 @@ static void try_way(const struct way *w, bool write)
 	int st[2];
 
 	p[0] = 1;
+	/* The kernel may move a page any time: then it is dropped before it is given up. */
+	atc_get(dev, &before);
 	before_ok = cached(dev, 0, pasid, p, write) && cached(dev, 1, pasid, last, write);
 	tap_ok(before_ok, "%s: before it, the device %ss from its cache", w->name, how);
 	phys = phys_of(p);
-	atc_get(dev, &before);
 	if (w->give_up(p, w->size))
 		tap_bail("%s: %m", w->name);
 	if (w->many)
