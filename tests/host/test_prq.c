@@ -390,7 +390,7 @@ static void left_behind(void)
 	mapping = true;
 	co_start("maps", NULL, maps, &w.proc[0]->mm.mmap_lock);
 	co_step();
-	for (i = 0; i < 2 * VTDP_PRQ_SERVERS; i++) {
+	for (i = 0; i < VTDP_PRQ_SERVERS + 16; i++) {
 		w_request(fn, pasid, VA(0), true, true, 1);
 		serve_some();
 		if (!at_limit && servers(0) == VTDP_PRQ_SERVERS) {
