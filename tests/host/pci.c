@@ -208,6 +208,7 @@ int pci_ats_queue_depth(struct pci_dev *d) { return d->ats_cap ? 4 : -EINVAL; }
 int pci_enable_ats(struct pci_dev *d, int ps)
 {
 	(void)ps;
+	sched_point();
 	if (d->ats_fails)
 		return -EINVAL;
 	if (!d->ats_cap || d->ats_enabled)
@@ -228,6 +229,7 @@ void pci_disable_ats(struct pci_dev *d)
 
 void pci_set_master(struct pci_dev *d)
 {
+	sched_point();
 	pci_write_config_word(d, PCI_COMMAND, cfg16(d, PCI_COMMAND) | PCI_COMMAND_MASTER);
 }
 
