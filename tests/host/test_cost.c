@@ -146,18 +146,25 @@ static void ends(void)
 	end("the end of an mm");
 }
 
+/* How many answers go together is a matter of chance: about 16 doorbells; 32, if none do. */
+#define STORMS	16
+
 static void storm(void)
 {
-	unsigned int i;
+	unsigned int i, round;
+	u64 all = 0;
 
 	begin(PRI);
 	bind(0);
-	count();
-	for (i = 0; i < 32; i++)
-		w_request(fn[0], pasid, VA(i), true, true, i + 1);
-	serve();
-	tap_is(w.answered[0], 32, "32 page requests at once are served");
-	tap_ok(rung() <= 8 + 8, "with %llu doorbells", rung());
+	for (round = 0; round < STORMS; round++) {
+		count();
+		for (i = 0; i < 32; i++)
+			w_request(fn[0], pasid, VA(i), true, true, i + 1);
+		serve();
+		all += rung();
+	}
+	tap_is(w.answered[0], 32 * STORMS, "32 page requests at once are served");
+	tap_ok(all <= 20 * STORMS, "with %llu doorbells in %u storms", all, STORMS);
 	end("page requests");
 }
 
