@@ -366,7 +366,7 @@ run_suite() {
 		--timeout $((40 * slow + seconds * ${#programs[@]})))
 	[ -z "$append$append_all" ] || args+=(--append "$append $append_all")
 	if [ -n "$at_end" ]; then
-		args+=(--file "$at_end:t/at-end")
+		args+=(--file "$at_end:t/at-end" --file "$guest/pages:t/pages")
 		results+=(at-end)
 	fi
 	[ -z "$iommu" ] || args+=(--iommu "$iommu")
