@@ -74,7 +74,7 @@ static void stop(const char *what)
 /* A broken unit leaves memory behind, on purpose. */
 static void stop_broken(void)
 {
-	tap_leave();
+	tap_leave(0);
 }
 
 static void expect_innocent(const char *what)
@@ -619,14 +619,14 @@ static void broken_while_attached(void)
 		pid_t pid = fork();
 
 		if (!pid)
-			_exit(broken_after(n));
+			tap_leave(broken_after(n));
 		waitpid(pid, &status, 0);
 		status = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 		on += status == 1;
 	}
 	tap_ok(n > 20 && n < 2000, "a unit breaks at each of %u moments of an attach", n - 2);
 	tap_is(on, 0, "and the function is cut off whenever that is");
-	tap_leave();
+	tap_leave(0);
 }
 
 /* Nothing answers at its registers any more. */

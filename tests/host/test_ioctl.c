@@ -82,7 +82,7 @@ static void end(const char *what)
 static void end_broken(const char *what)
 {
 	tap_clean("%s", what);
-	tap_leave();
+	tap_leave(0);
 }
 
 static void put(u32 size)

@@ -212,7 +212,7 @@ static void never_back(void)
 	tap_is(vtdp_unit_by_index(0)->state, VTDPASID_UNIT_BROKEN, "a unit that does not come back is broken");
 	tap_ok(!pci_has_bme(claimed->pdev), "and its functions stay off");
 	tap_clean("no rule was broken");
-	tap_leave();
+	tap_leave(0);
 }
 
 /* Virtual functions have their PASIDs by the physical one. */
@@ -251,7 +251,7 @@ static void queue_stays_on(void)
 	tap_is(shim_suspend(), -ETIMEDOUT, "a queue that does not go off ends the suspend");
 	tap_is(vtdp_unit_by_index(0)->state, VTDPASID_UNIT_BROKEN, "and breaks the unit");
 	tap_clean("its queue is not set up anew");
-	tap_leave();
+	tap_leave(0);
 }
 
 static bool redirects(const struct pci_dev *port)
@@ -322,7 +322,7 @@ static void sleep_badly(void (*lose)(struct pci_dev *pdev))
 	tap_ok(pci_has_bme(driven->pdev), "its driver goes on");
 	tap_ok(pci_has_bme(other->pdev), "so does the other unit's");
 	tap_clean("no rule was broken");
-	tap_leave();
+	tap_leave(0);
 }
 
 static void lose_all(struct pci_dev *pdev) { pdev->forgetful = true; }
@@ -350,7 +350,7 @@ static void rebooted(void)
 		tap_is(vtdp_unit_by_index(i)->state, VTDPASID_UNIT_BROKEN, "unit %u: nobody uses it again", i);
 	}
 	tap_clean("no rule was broken");
-	tap_leave();
+	tap_leave(0);
 }
 
 /* The driver of a virtual function has work left when its PASIDs go. */
@@ -368,7 +368,7 @@ static void rebooted_virtual(void)
 	shim_reboot();
 	tap_ok(pci_has_bme(driven->pdev) && !pci_pasid_is_on(pf->pdev), "the driver of a virtual function keeps its own DMA");
 	tap_clean("no rule was broken");
-	tap_leave();
+	tap_leave(0);
 }
 
 /* Nor does it hang for one that stays on. */
@@ -380,7 +380,7 @@ static void rebooted_on(void)
 	tap_ok(model_translating(0) && model_translating(1), "units that stay on are left on");
 	tap_ok(!pci_has_bme(claimed->pdev) && !pci_has_bme(other->pdev), "ours do no DMA any more");
 	tap_clean("their tables stay, too");
-	tap_leave();
+	tap_leave(0);
 }
 
 static void refused(void)

@@ -286,6 +286,36 @@ static void floods(void)
 	end("floods");
 }
 
+/*
+ * A group is longer than what a binding has room for, so its last request is
+ * answered for all of them: the unbind has none to answer.
+ */
+static void unbound_when_full(void)
+{
+	begin();
+	for (unsigned int i = 0; i < 64; i++)
+		w_request(fn, pasid, VA(9), false, false, 5);
+	w_request(fn, pasid, VA(9), false, true, 5);
+	/* They arrive. */
+	for (unsigned int i = 0; i < 4000; i++)
+		model_activity();
+	/* Up to the reader, which is before the server. */
+	while (model_reg(0, 0xc0) != model_reg(0, 0xc8) && shim_run_work())
+		co_finish();
+	model_run(0);
+	tap_is(w.answered[0] + w.answered[1], 1, "a group that there is no room for is answered once");
+	w_unbind(w_binding(fn, w.proc[0], false));
+	tap_is(w.answered[0] + w.answered[1], 1, "and not again when its binding ends");
+	tap_is(list_first_entry(&vtdp_unit_by_index(0)->devices, struct vtdp_device, node)->pending, 0,
+	       "of the device's room, each is given back once");
+	if (w_bind(0, fn, w.proc[0], false, 0, &pasid))
+		fail_rule("setup", "bind");
+	w_request(fn, pasid, VA(0), false, true, 6);
+	serve();
+	tap_is(w.answered[0], 1, "the next binding has all of the room");
+	end("a binding that ends with a full ring");
+}
+
 static unsigned int left;
 
 static void more(void)
@@ -437,7 +467,7 @@ static void half_gone(unsigned int reg)
 		conduct.gone_reg = 0;
 	}
 	tap_clean("the reader ends when register %#x is all ones, without an answer: %u", reg, i);
-	tap_leave();
+	tap_leave(0);
 }
 
 static void no_head(void) { half_gone(0xc0); }
@@ -453,6 +483,7 @@ int main(int argc, char **argv)
 	tap_part(ends);
 	tap_part(answered_by_unit);
 	tap_part(floods);
+	tap_part(unbound_when_full);
 	tap_part(flood_while_read);
 	tap_part(needs);
 	tap_part(mmap_lock_held);

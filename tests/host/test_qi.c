@@ -236,7 +236,7 @@ static void broken_end(void)
 {
 	world_stop();
 	tap_clean("no rule was broken");
-	tap_leave();
+	tap_leave(0);
 }
 
 static void stuck(void)
