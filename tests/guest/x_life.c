@@ -174,7 +174,9 @@ static void net_worker(void)
 			struct icmphdr *h = (void *)(in + ip->ihl * 4);
 
 			if (n < 0) {
-				work_failed(net, errno, "no answer");
+				/* The first may be sent before the link is up. */
+				if (seq > 1)
+					work_failed(net, errno, "no answer");
 				break;
 			}
 			if (h->type != ICMP_ECHOREPLY || h->un.echo.id != out.h.un.echo.id ||
