@@ -29,9 +29,8 @@ help:
 	@echo '  demo-sva      a device fills memory that is not there yet'
 	@echo '  check         all tests that fit into ten minutes'
 	@echo '  check-kernels builds and guest tests on each kernel'
-	@echo '  check-debug   guest tests on a kernel that watches itself'
+	@echo '  check-debug   guest tests on a kernel that watches itself, and which lines they run'
 	@echo '  check-kcsan   guest tests on a kernel that sees data races'
-	@echo '  coverage      check-debug and host tests: which lines do they run?'
 	@echo '  dkms-check    dkms add, build, install and remove in clean Debian roots'
 	@echo '  check-mutants the module with one mistake at a time: which test sees it?'
 	@echo '  fuzz          random inputs, in userspace: SECONDS=60 SEED=1'
@@ -80,13 +79,10 @@ check-kernels:
 	tests/check-kernels.sh
 
 check-debug:
-	tests/check-debug.sh
+	tests/check-debug.sh --coverage
 
 check-kcsan:
 	tests/check-debug.sh --kernel 6.1-kcsan
-
-coverage:
-	tests/check-debug.sh --coverage
 
 dkms-check:
 	scripts/tap-run.sh build/logs/dkms.tap tests/dkms-check.sh $(DKMS_CHECK_FLAGS)
@@ -112,8 +108,8 @@ bench:
 bench-quick:
 	tests/bench/run.sh --quick
 
-# What check leaves out on 6.1, coverage runs on 6.1-debug.
-check-all: check coverage check-kcsan dkms-check
+# What check leaves out on 6.1, check-debug runs on 6.1-debug.
+check-all: check check-debug check-kcsan dkms-check
 	tests/check-kernels.sh 6.12 7.3
 	tests/run-guest.sh --kernel $(KERNEL) --only fuzz --fuzz 20
 	$(MAKE) -C tests/host O=$(CURDIR)/build/host fuzz SECONDS=300
@@ -129,5 +125,5 @@ distclean: clean
 	rm -rf build
 
 .PHONY: all help module install tools tools-install dkms-install dkms-remove dkms-source check demo \
-	demo-sva check-kernels check-debug check-kcsan coverage check-mutants fuzz fuzz-guest dkms-check bench bench-quick \
+	demo-sva check-kernels check-debug check-kcsan check-mutants fuzz fuzz-guest dkms-check bench bench-quick \
 	check-all clean distclean
